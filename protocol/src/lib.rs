@@ -1,0 +1,18 @@
+//! The shared brain of Tillway: what the edge and head office must agree on to the byte and to the penny.
+//! Pure by rule: no async runtime, no IO, no clock, no randomness. Time and bytes come in as arguments.
+//!
+//! Imports run one way: `id, limits <- money, quantity <- tax, price, promotion <- ticket <- event, command
+//! <- frame <- session`.
+
+pub mod business_day;
+pub mod collection;
+pub mod event;
+pub mod id;
+pub mod ledger;
+pub mod limits;
+pub mod money;
+pub mod price;
+pub mod quantity;
+pub mod tax;
+pub mod ticket;
+pub mod timestamp;
