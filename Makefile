@@ -1,0 +1,51 @@
+# What a person, CI and the fresh-machine proof call. Each target installs or names what it lacks (.ci/need).
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help need test quick demo bench fmt-check clippy docs deny one-provider build tests
+
+# $(call step,what,command): says what runs and how long it took.
+define step
+@printf '\n== %s\n' '$(1)'; began=$$SECONDS; $(2); printf '== %s: %d s\n' '$(1)' "$$((SECONDS - began))"
+endef
+
+help: ## this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+need: ## install (as root on Debian) or name what the build and the tests need
+	@.ci/need
+
+test: need fmt-check clippy docs deny one-provider build tests ## everything CI checks
+
+quick: need fmt-check clippy ## format, lints and the unit tests of the libraries, under 2 minutes when warm
+	$(call step,unit tests,cargo test --quiet --locked --workspace --lib)
+
+fmt-check:
+	$(call step,format,cargo fmt --all --check)
+
+clippy:
+	$(call step,lints,cargo clippy --quiet --locked --workspace --all-targets -- -D warnings)
+
+docs:
+	$(call step,documentation,RUSTDOCFLAGS='-D warnings' cargo doc --quiet --locked --workspace --no-deps)
+
+deny:
+	$(call step,licences and bans and sources,.ci/deny)
+
+one-provider:
+	$(call step,one TLS provider,.ci/one-provider)
+
+# One build of everything: the tests call the real binaries and must not build them a second time.
+build:
+	$(call step,build,cargo build --quiet --locked --workspace --all-targets)
+
+tests:
+	$(call step,tests,cargo test --quiet --locked --workspace)
+
+demo: need ## head office, two shops and their lanes on this machine, until Ctrl-C or DEMO_SECONDS
+	$(call step,build,cargo build --locked --workspace --bins)
+	@exec target/debug/demo
+
+bench: need ## the figures of BENCHMARKS.md, each against its limit
+	$(call step,benchmarks,cargo bench --locked --workspace)
