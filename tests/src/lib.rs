@@ -1,1 +1,1 @@
-//! x
+//! The proving ground: what tries Tillway as shops, networks and people would. Nothing imports this crate.
