@@ -4,7 +4,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use jiff::civil::{Date, DateTime};
+use jiff::civil::{Date, DateTime, Time};
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -101,6 +101,7 @@ impl<'de> Deserialize<'de> for BusinessDate {
 pub struct DayRule {
     zone: TimeZone,
     zone_name: String,
+    starts: Time,
     starts_minutes: u16,
 }
 
@@ -108,8 +109,12 @@ impl DayRule {
     /// A rule from an IANA zone name and a start of day such as `04:00` (before noon).
     pub fn new(zone: &str, day_starts: &str) -> Result<Self, BusinessDayError> {
         let bad = || BusinessDayError::BadDayStart(day_starts.to_owned());
-        let (hours, minutes) = day_starts.split_once(':').ok_or_else(bad)?;
-        let (hours, minutes): (u16, u16) = (hours.parse().map_err(|_| bad())?, minutes.parse().map_err(|_| bad())?);
+        let &[h1, h2, b':', m1, m2] = day_starts.as_bytes() else { return Err(bad()) };
+        let number = |tens: u8, ones: u8| {
+            let digits = tens.is_ascii_digit() && ones.is_ascii_digit();
+            digits.then(|| u16::from(tens - b'0') * 10 + u16::from(ones - b'0')).ok_or_else(bad)
+        };
+        let (hours, minutes) = (number(h1, h2)?, number(m1, m2)?);
         if hours >= 12 || minutes >= 60 {
             return Err(bad());
         }
@@ -118,11 +123,20 @@ impl DayRule {
 
     /// The same from minutes after midnight (under 720).
     pub fn from_minutes(zone: &str, starts_minutes: u16) -> Result<Self, BusinessDayError> {
-        if starts_minutes >= 720 {
-            return Err(BusinessDayError::BadDayStart(format!("{starts_minutes} minutes")));
+        let bad = || BusinessDayError::BadDayStart(format!("{starts_minutes} minutes"));
+        let hour = i8::try_from(starts_minutes / 60).map_err(|_| bad())?;
+        let minute = i8::try_from(starts_minutes % 60).map_err(|_| bad())?;
+        if hour >= 12 {
+            return Err(bad());
         }
-        let found = TimeZone::get(zone).map_err(|_| BusinessDayError::UnknownZone(zone.to_owned()))?;
-        Ok(Self { zone: found, zone_name: zone.to_owned(), starts_minutes })
+        let starts = Time::new(hour, minute, 0, 0).map_err(|_| bad())?;
+        let unknown = || BusinessDayError::UnknownZone(zone.to_owned());
+        let found = TimeZone::get(zone).map_err(|_| unknown())?;
+        if found.is_unknown() {
+            return Err(unknown());
+        }
+        let zone_name = found.iana_name().ok_or_else(unknown)?.to_owned();
+        Ok(Self { zone: found, zone_name, starts, starts_minutes })
     }
 
     /// The zone's IANA name.
@@ -135,19 +149,25 @@ impl DayRule {
         self.starts_minutes
     }
 
-    /// The trading day that `at` belongs to: by the clock on the shop's wall, the day before until the
-    /// start of day has struck.
+    /// The trading day that `at` belongs to: a day begins when the clock on the shop's wall first shows its
+    /// date at the start of day or later, and ends when the next one begins. Where the clocks go back over
+    /// the start of day, the day that has begun stays; days never run backwards.
     pub fn date_of(&self, at: Timestamp) -> Result<BusinessDate, BusinessDayError> {
-        self.date_of_wall(self.wall(at)?)
+        let out = |_| BusinessDayError::OutOfRange;
+        let wall = self.wall(at)?;
+        let shown = if wall.time() >= self.starts { wall.date() } else { wall.date().yesterday().map_err(out)? };
+        let next = shown.tomorrow().map_err(out)?;
+        // Of a time that comes twice `moment` names the first: has the next day's start struck before?
+        if self.moment(next.to_datetime(self.starts))? <= at {
+            return Ok(BusinessDate(next));
+        }
+        Ok(BusinessDate(shown))
     }
 
-    /// The trading day of a time on the shop's wall clock (a paper receipt knows no other).
+    /// The trading day of a time on the shop's wall clock (a paper receipt knows no other). A time that came
+    /// twice counts as its first coming, one that the clocks skipped as [`Self::moment`] tells it.
     pub fn date_of_wall(&self, wall: DateTime) -> Result<BusinessDate, BusinessDayError> {
-        let minutes = u16::try_from(i16::from(wall.hour()) * 60 + i16::from(wall.minute())).unwrap_or(0);
-        if minutes >= self.starts_minutes {
-            return Ok(BusinessDate(wall.date()));
-        }
-        wall.date().yesterday().map(BusinessDate).map_err(|_| BusinessDayError::OutOfRange)
+        self.date_of(self.moment(wall)?)
     }
 
     /// What the clock on the shop's wall shows at `at`.

@@ -2,7 +2,7 @@
 //! A delta that does not start where the node stands is refused; the node then asks for a snapshot.
 //! Knows nothing of files or transfers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
@@ -123,10 +123,10 @@ pub enum CollectionError {
 }
 
 impl Catalogue {
-    /// Moves the catalogue forward. All or nothing.
+    /// Moves the catalogue forward, all or nothing. A code that is both removed and given again is given again.
     ///
     /// # Errors
-    /// [`CollectionError::Gap`] asks for a snapshot.
+    /// [`CollectionError::Gap`] asks for a snapshot; the catalogue is unchanged by any error.
     pub fn apply(&mut self, delta: CatalogueDelta) -> Result<(), CollectionError> {
         if delta.from != self.version {
             return Err(CollectionError::Gap { have: self.version.0, from: delta.from.0 });
@@ -134,8 +134,11 @@ impl Catalogue {
         if delta.to <= delta.from {
             return Err(CollectionError::NotForward { from: delta.from.0, to: delta.to.0 });
         }
-        let new = delta.upserts.iter().filter(|product| !self.products.contains_key(&product.code)).count();
-        if self.products.len().saturating_add(new) > limits::PRODUCTS.saturating_add(delta.removals.len()) {
+        let upserted: BTreeSet<&str> = delta.upserts.iter().map(|product| product.code.as_str()).collect();
+        let removed: BTreeSet<&str> = delta.removals.iter().map(String::as_str).collect();
+        let leaving = removed.iter().filter(|code| self.products.contains_key(**code) && !upserted.contains(**code));
+        let new = upserted.iter().filter(|code| !self.products.contains_key(**code));
+        if self.products.len() + new.count() - leaving.count() > limits::PRODUCTS {
             return Err(CollectionError::TooMany);
         }
         for code in delta.removals {
@@ -229,14 +232,23 @@ impl Delivery {
     /// Reads what [`Self::to_bytes`] wrote.
     ///
     /// # Errors
-    /// [`CollectionError::Malformed`] for anything else.
+    /// [`CollectionError::Malformed`] for anything else, [`CollectionError::TooMany`] beyond the limit.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CollectionError> {
-        match bytes.split_first() {
-            Some((&Self::FORMAT, rest)) => match postcard::take_from_bytes(rest) {
-                Ok((delivery, [])) => Ok(delivery),
-                Ok(_) | Err(_) => Err(CollectionError::Malformed),
-            },
-            Some(_) | None => Err(CollectionError::Malformed),
+        let Some((&Self::FORMAT, rest)) = bytes.split_first() else { return Err(CollectionError::Malformed) };
+        match postcard::take_from_bytes(rest) {
+            Ok((delivery, [])) => Self::checked(delivery),
+            Ok(_) | Err(_) => Err(CollectionError::Malformed),
+        }
+    }
+
+    /// Refuses what decodes but cannot be: a product under another's code, more than a catalogue may hold.
+    fn checked(self) -> Result<Self, CollectionError> {
+        match &self {
+            Self::Catalogue(whole) if whole.products.len() > limits::PRODUCTS => Err(CollectionError::TooMany),
+            Self::Catalogue(whole) if whole.products.iter().any(|(code, product)| *code != product.code) => {
+                Err(CollectionError::Malformed)
+            }
+            Self::Catalogue(_) | Self::CatalogueDelta(_) | Self::Shop(_) => Ok(self),
         }
     }
 

@@ -9,7 +9,7 @@ use crate::id::{LaneId, PersonId, ShiftId, TicketId};
 use crate::limits;
 use crate::money::Amount;
 use crate::quantity::Quantity;
-use crate::ticket::{Discount, Line, Settlement, Tender, Terms, TicketKind, Totals};
+use crate::ticket::{Discount, Line, Settlement, Tender, Terms, TicketError, TicketKind, Totals, fold, settle};
 use crate::timestamp::Timestamp;
 
 /// The kinds of events there are. Numbers are wire and disk format and are never used again.
@@ -120,6 +120,19 @@ pub struct TicketClosedV1 {
     pub request_hash: [u8; 32],
     /// BLAKE3 of the answer the terminal was given.
     pub reply_hash: [u8; 32],
+}
+
+impl TicketClosedV1 {
+    /// Counts the ticket again from its lines and tenders, with the arithmetic it was rung with. HQ compares the
+    /// result with what the lane counted; the lane's figures stand, money changed hands by them.
+    ///
+    /// # Errors
+    /// What cannot be counted, or an arithmetic of a newer build; see [`TicketError`].
+    pub fn recount(&self) -> Result<(Totals, Settlement), TicketError> {
+        let totals = fold(&self.terms, self.kind, &self.lines, self.ticket_discount)?;
+        let settlement = settle(&self.terms, totals.total, &self.tenders)?;
+        Ok((totals, settlement))
+    }
 }
 
 /// One article written off.

@@ -6,12 +6,14 @@
 
 pub mod business_day;
 pub mod collection;
+pub mod enroll;
 pub mod event;
 pub mod id;
 pub mod ledger;
 pub mod limits;
 pub mod money;
 pub mod price;
+pub mod promotion;
 pub mod quantity;
 pub mod tax;
 pub mod ticket;

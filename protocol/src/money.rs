@@ -26,6 +26,9 @@ pub enum NumberError {
     /// A negative number where only zero or more makes sense.
     #[error("the number must not be negative")]
     Negative,
+    /// A share of more than the whole.
+    #[error("a discount is at most 100 percent")]
+    OverOneHundred,
     /// Not an ISO 4217 code of three capital letters.
     #[error("not an ISO 4217 currency code such as EUR")]
     UnknownCurrency,
@@ -50,8 +53,9 @@ impl Currency {
     pub const fn exponent(&self) -> u32 {
         match &self.0 {
             b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"ISK" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
-            | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            | b"UYI" | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
             b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            b"CLF" | b"UYW" => 4,
             _ => 2,
         }
     }
@@ -173,43 +177,39 @@ pub const fn div_round(numerator: i128, denominator: i128) -> i128 {
     if numerator >= 0 { (numerator + half) / denominator } else { -((-numerator + half) / denominator) }
 }
 
-/// Shares `total` out in proportion to `weights` (none negative) by largest remainder: each share is the
-/// floor of its exact part, and the units left over go to the largest remainders, ties to the lower index.
-/// The shares always sum to `total`. With no weight at all everything goes to the first.
-/// Sign-symmetric in `total`.
-pub fn allocate(total: i64, weights: &[i64]) -> Vec<i64> {
-    let sum: i128 = weights.iter().map(|w| i128::from(*w)).sum();
-    if weights.is_empty() {
-        return Vec::new();
-    }
-    if sum <= 0 {
-        let mut shares = vec![0; weights.len()];
+/// Shares `total` out in proportion to `weights` by largest remainder: each share is the floor of its exact
+/// part, and the units left over go to the largest remainders, ties to the lower index. The shares always sum
+/// to `total`, and none exceeds it. With no weight at all everything goes to the first. Sign-symmetric.
+pub fn allocate(total: Amount, weights: &[u64]) -> Vec<Amount> {
+    let mut shares = vec![Amount::ZERO; weights.len()];
+    let sum: u128 = weights.iter().copied().map(u128::from).sum();
+    if sum == 0 {
         if let Some(first) = shares.first_mut() {
             *first = total;
         }
         return shares;
     }
-    let sign: i64 = if total < 0 { -1 } else { 1 };
-    let size = i128::from(total.unsigned_abs());
-    let mut shares = Vec::with_capacity(weights.len());
-    let mut order: Vec<(i128, usize)> = Vec::with_capacity(weights.len());
-    let mut given: i128 = 0;
-    for (index, weight) in weights.iter().enumerate() {
-        let exact = size * i128::from(*weight);
-        let floor = exact / sum;
-        given += floor;
-        shares.push(i64::try_from(floor).unwrap_or(i64::MAX));
-        order.push((exact % sum, index));
+    let size = u128::from(total.0.unsigned_abs());
+    let mut left = total.0.abs();
+    let mut remainders = Vec::with_capacity(weights.len());
+    for (index, (weight, share)) in weights.iter().zip(&mut shares).enumerate() {
+        let exact = size * u128::from(*weight);
+        // A floor is at most `size`, which came out of an `i64`.
+        share.0 = i64::try_from(exact / sum).unwrap_or(0);
+        left -= share.0;
+        remainders.push((exact % sum, index));
     }
-    order.sort_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
-    let left = usize::try_from(size - given).unwrap_or(0);
-    for (_, index) in order.into_iter().take(left) {
+    // Stable: equal remainders stay in the order of their index.
+    remainders.sort_by_key(|(remainder, _)| std::cmp::Reverse(*remainder));
+    for (_, index) in remainders.into_iter().take(usize::try_from(left).unwrap_or(0)) {
         if let Some(share) = shares.get_mut(index) {
-            *share += 1;
+            share.0 += 1;
         }
     }
-    for share in &mut shares {
-        *share *= sign;
+    if total.0 < 0 {
+        for share in &mut shares {
+            share.0 = -share.0;
+        }
     }
     shares
 }
@@ -227,8 +227,6 @@ pub fn parse_decimal(text: &str, decimals: u32) -> Result<i64, NumberError> {
     if whole.is_empty() || pointless || !all_digits(whole) || !all_digits(fraction) {
         return Err(NumberError::NotANumber);
     }
-    // A tail of zeros says nothing that the number cannot carry.
-    let fraction = fraction.trim_end_matches('0');
     let missing =
         (decimals as usize).checked_sub(fraction.len()).ok_or(NumberError::TooManyDecimals { allowed: decimals })?;
     let mut value: i64 = 0;

@@ -1,19 +1,20 @@
 //! A ticket and its arithmetic. Edge and head office both compute totals with the fold of the ticket's own
 //! version; an old version stays as a frozen module. Knows nothing of storage, lanes or devices.
 
-pub mod settle;
 pub mod v1;
 
-pub use settle::{Settlement, settle};
-pub use v1::{Discount, Line, LineTotals, Original, Pricing, TaxTotal, Tender, TenderKind, TicketKind, Totals, fold};
+pub use v1::{
+    Discount, Due, GivenBack, Line, LineTotals, Original, Pricing, Settlement, TaxTotal, Tender, TenderKind,
+    TicketKind, Totals,
+};
 
 use serde::{Deserialize, Serialize};
 
-use crate::money::{Currency, NumberError};
+use crate::money::{Amount, Currency, NumberError};
 use crate::tax::{TaxBasis, TaxMode};
 
 /// The version of the arithmetic that new tickets are rung with.
-pub const ARITHMETIC: u16 = 1;
+pub const ARITHMETIC: u16 = v1::VERSION;
 
 /// The rules a ticket is counted by, fixed when it is opened and carried on it for ever.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -56,9 +57,23 @@ pub enum TicketError {
     /// A ticket discount larger than the lines together.
     #[error("the discount is larger than the ticket")]
     TicketDiscountTooLarge,
+    /// A discount on a line that gives goods of a receipt back: the receipt already says what they came to.
+    #[error("line {0}: goods that come back against a receipt carry no discount of their own")]
+    DiscountOnReturn(u16),
     /// Giving back more than was sold.
     #[error("line {0}: more is given back than was sold on the receipt")]
     ReturnsTooMuch(u16),
+    /// Two lines give back the same line of one receipt.
+    #[error("line {0}: this line of the receipt already comes back on this ticket; change that line's quantity")]
+    ReturnedTwice(u16),
+    /// Giving back goods that were sold in another currency.
+    #[error("the receipt is in {sold}, this ticket in {now}")]
+    OtherCurrency {
+        /// What was paid.
+        sold: Currency,
+        /// What the ticket is counted in.
+        now: Currency,
+    },
     /// Two lines with one number, or numbers out of order.
     #[error("line numbers must rise; {0} does not")]
     LineOrder(u16),
@@ -77,7 +92,46 @@ pub enum TicketError {
         /// What is too much.
         over_minor: i64,
     },
-    /// A tender that points the wrong way or is zero.
+    /// A tender that points the wrong way, or is zero although something is to be paid.
     #[error("tender {0}: the amount points the wrong way or is zero")]
     TenderDirection(usize),
+}
+
+/// Counts a ticket with the arithmetic it was rung with.
+///
+/// # Errors
+/// [`TicketError::UnknownArithmetic`] for a version of a newer build; otherwise says which line or sum
+/// cannot be counted, and why.
+pub fn fold(
+    terms: &Terms,
+    kind: TicketKind,
+    lines: &[Line],
+    ticket_discount: Option<Discount>,
+) -> Result<Totals, TicketError> {
+    match terms.arithmetic {
+        v1::VERSION => v1::fold(terms, kind, lines, ticket_discount),
+        other => Err(TicketError::UnknownArithmetic(other)),
+    }
+}
+
+/// Settles `total` with `tenders` by the arithmetic the ticket was rung with; see [`v1::settle`].
+///
+/// # Errors
+/// [`TicketError::Unpaid`] and [`TicketError::Overpaid`] say by how much.
+pub fn settle(terms: &Terms, total: Amount, tenders: &[Tender]) -> Result<Settlement, TicketError> {
+    match terms.arithmetic {
+        v1::VERSION => v1::settle(terms, total, tenders),
+        other => Err(TicketError::UnknownArithmetic(other)),
+    }
+}
+
+/// What is still to be paid after `tenders`, exactly and in cash; see [`v1::due`].
+///
+/// # Errors
+/// Only sums beyond the limits and an unknown arithmetic.
+pub fn due(terms: &Terms, total: Amount, tenders: &[Tender]) -> Result<Due, TicketError> {
+    match terms.arithmetic {
+        v1::VERSION => v1::due(terms, total, tenders),
+        other => Err(TicketError::UnknownArithmetic(other)),
+    }
 }
