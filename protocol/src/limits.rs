@@ -53,5 +53,88 @@ pub const PRODUCTS: usize = 200_000;
 pub const HTTP_BODY_BYTES: usize = 1 << 20;
 /// Body of a catalogue import.
 pub const IMPORT_BODY_BYTES: usize = 32 << 20;
+/// Lines of a catalogue import: a whole catalogue at once.
+pub const IMPORT_LINES: usize = PRODUCTS;
+/// Barcodes of one product: every package size of a year's suppliers.
+pub const PRODUCT_BARCODES: usize = 32;
+/// Rows of one page of a list.
+pub const PAGE_ROWS: u32 = 500;
+/// Gaps that a completeness report lists one by one; the count is always exact.
+pub const REPORTED_GAPS: usize = 100;
+/// Events whose chain is caught up in one transaction after a gap closed; the rest follows with the next.
+pub const CHAIN_CATCH_UP: usize = 4_096;
 /// Lanes that may be paired with one node.
 pub const LANES: usize = 64;
+
+/// A claim code as typed, with every space and hyphen a person may add. The code itself has 59 characters.
+pub const CLAIM_CODE_BYTES: usize = 256;
+/// A certificate request in PEM. An Ed25519 one has some 300 bytes; RSA 4096 is not far over 1,600.
+pub const CSR_BYTES: usize = 4_096;
+/// LAN addresses that a node may report for its certificate: a box has a few interfaces, not dozens.
+pub const NODE_ADDRESSES: usize = 16;
+/// Name of a node, in bytes.
+pub const NODE_NAME_BYTES: usize = 64;
+/// Open claims of one shop: more than a rollout hands out at once, fewer than a leak could collect.
+pub const OPEN_CLAIMS: i64 = 50;
+
+/// Bytes of events that may wait for the ledger's writer. Four of the largest append_all; a lane beyond it waits.
+pub const LEDGER_QUEUE_BYTES: usize = 16 << 20;
+/// Bytes of events that nobody waits for and that are not yet durable. Apart from the queue of the waiting, so that a
+/// flood of them cannot hold up a sale.
+pub const LEDGER_LOOSE_BYTES: usize = 4 << 20;
+/// What one event counts in those queues at least, so that empty events are bounded too.
+pub const LEDGER_QUEUE_ITEM_BYTES: usize = 256;
+/// Bytes of events that share one sync at most: what a slow card writes in about half a second.
+pub const LEDGER_BATCH_BYTES: usize = 4 << 20;
+/// Longest time an event that nobody waits for stays unsynced, in milliseconds.
+pub const LEDGER_LOOSE_MILLIS: u64 = 500;
+/// A reader of a segment finds an entry point every so many bytes: 512 entries a segment, 8 KiB of memory.
+pub const LEDGER_INDEX_STRIDE: u64 = 16 << 10;
+/// Old segments kept open for readers, per log.
+pub const LEDGER_OPEN_SEGMENTS: usize = 4;
+/// Files of cut tails kept for inspection; after that a cut is only counted.
+pub const LEDGER_SET_ASIDE_FILES: usize = 256;
+
+/// Body of a frame that carries no list worth mentioning (hello, close, offers).
+pub const CONTROL_FRAME_BYTES: usize = 16 << 10;
+/// Body of a frame with the ranges of a cursor: three streams of [`CURSOR_RANGES`] pairs of ten-byte varints.
+pub const CURSOR_FRAME_BYTES: usize = 128 << 10;
+/// One downlink transfer, packed or unpacked: 200,000 products of 300 bytes.
+pub const TRANSFER_BYTES: usize = 64 << 20;
+/// Data of one transfer chunk: no larger than what TCP sends at a stretch.
+pub const TRANSFER_CHUNK_BYTES: usize = TCP_CHUNK_BYTES;
+/// Bytes of a transfer a node asks for at once: 5 MB/s at 50 ms, and all that HQ queues for one node.
+pub const TRANSFER_WINDOW_BYTES: usize = 256 << 10;
+/// Streams, collections or versions one hello may name.
+pub const HELLO_ITEMS: usize = 16;
+/// Text of a close frame or an agent version, in bytes.
+pub const WIRE_TEXT_BYTES: usize = 256;
+/// Batches of one stream that wait at HQ for their commit; more are sent back with a time to wait.
+/// Twice what an honest node has in flight, for those it sends again.
+pub const BATCHES_WAITING: usize = 2 * BATCHES_IN_FLIGHT;
+/// In-flight slots of a stream that the backlog leaves free, so that a live event never waits for one.
+pub const LIVE_SLOTS: usize = 2;
+/// Live events not yet sent beyond which all but the newest batch are sent as backlog.
+pub const LIVE_LAG_EVENTS: u64 = 2_048;
+/// First back-off ceiling of the uplink, in milliseconds.
+pub const BACKOFF_BASE_MS: u64 = 1_000;
+/// Largest back-off ceiling of the uplink, in milliseconds.
+pub const BACKOFF_CAP_MS: u64 = 300_000;
+/// A connection that lived this long (and had a batch acknowledged) forgives earlier failures, in milliseconds.
+pub const STABLE_MS: u64 = 60_000;
+/// From a dialled connection to its welcome, in milliseconds.
+pub const HELLO_TIMEOUT_MS: u64 = 10_000;
+/// A node that heard nothing for this long asks whether HQ is there, in milliseconds.
+pub const PING_AFTER_MS: u64 = 20_000;
+/// Silence after which either side gives the connection up, in milliseconds: three pings unanswered.
+pub const SILENCE_MS: u64 = 60_000;
+/// A batch without an answer for this long is sent again; doubles up to [`BACKOFF_CAP_MS`], in milliseconds.
+pub const ACK_TIMEOUT_MS: u64 = 30_000;
+/// A transfer without a chunk for this long is asked for again, in milliseconds.
+pub const TRANSFER_STALL_MS: u64 = 15_000;
+/// An offer without an answer for this long is made again, in milliseconds.
+pub const OFFER_AGAIN_MS: u64 = 60_000;
+/// A checkpoint is signed once the log has been still for this long, in milliseconds.
+pub const CHECKPOINT_QUIET_MS: u64 = 2_000;
+/// A checkpoint is signed at least this often while the log grows, in milliseconds.
+pub const CHECKPOINT_BUSY_MS: u64 = 30_000;
