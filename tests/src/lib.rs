@@ -1,1 +1,13 @@
 //! The proving ground: what tries Tillway as shops, networks and people would. Nothing imports this crate.
+
+pub mod catalogue;
+pub mod cli;
+pub mod hq;
+pub mod lane;
+pub mod process;
+pub mod receipts;
+pub mod relay;
+pub mod replay;
+pub mod town;
+pub mod trust;
+pub mod wire;
