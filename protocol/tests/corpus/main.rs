@@ -164,8 +164,9 @@ fn twenty_thousand_tickets_agree_with_an_independent_calculator() {
 
 #[test]
 fn the_corpus_holds_what_it_claims_to() {
+    type Claim = (&'static str, fn(&Made) -> bool, usize);
     let made = make(SEED, TICKETS);
-    let claims: &[(&str, fn(&Made) -> bool, usize)] = &[
+    let claims: &[Claim] = &[
         ("inclusive", |m| m.terms.tax_mode == TaxMode::Inclusive, 5_000),
         ("exclusive", |m| m.terms.tax_mode == TaxMode::Exclusive, 5_000),
         ("per receipt", |m| m.terms.tax_basis == TaxBasis::PerReceipt, 5_000),
