@@ -201,3 +201,6 @@ impl Drop for Relay {
         self.task.abort();
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -22,7 +22,7 @@ use crate::lane::Lane;
 use crate::receipts::{self, Receipt};
 use crate::wire::Target;
 
-pub use plan::{Planned, plan};
+pub use plan::{CURRENCY, Planned, plan};
 pub use report::{Rejected, Report};
 pub use sell::sell;
 
