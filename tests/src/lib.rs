@@ -6,6 +6,7 @@ pub mod demo;
 pub mod hq;
 pub mod lane;
 pub mod process;
+pub mod proof;
 pub mod receipts;
 pub mod relay;
 pub mod replay;

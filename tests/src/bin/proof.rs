@@ -3,21 +3,11 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use clap::Parser;
-use tillway_tests::catalogue::Catalogue;
 use tillway_tests::cli::{say, tell};
-use tillway_tests::hq::{Hq, NodeCompleteness, Overview};
-use tillway_tests::receipts::{self, Kind, Receipt};
-use tillway_tests::relay::Relay;
-use tillway_tests::replay::{Done, Options, Report, replay};
-use tillway_tests::town::{Node, SignIn, Town};
-
-/// How long HQ may take to hold everything once the last receipt is rung.
-const SETTLE_WITHIN: Duration = Duration::from_secs(600);
+use tillway_tests::process::passing_folder;
+use tillway_tests::proof::{Trial, prove};
 
 /// Replays a file of receipts while the network and the power fail, and checks every figure at head office.
 #[derive(Parser)]
@@ -35,46 +25,24 @@ struct Arguments {
     /// At most so many receipts.
     #[arg(long)]
     limit: Option<usize>,
-    /// Keep what was made here instead of in a folder that is removed.
+    /// Keep what is made here instead of in a folder that is removed.
     #[arg(long)]
     dir: Option<PathBuf>,
 }
 
-/// What the paper says.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Wanted {
-    sales: i64,
-    returns: i64,
-    lines: i64,
-    net_minor: i64,
-    first_day: String,
-    first_day_minor: i64,
-    last_day: String,
-}
-
-fn wanted(receipts: &[Receipt]) -> anyhow::Result<Wanted> {
-    let first_day = receipts.first().context("no receipts")?.day().to_owned();
-    let mut wanted = Wanted { first_day: first_day.clone(), last_day: first_day, ..Wanted::default() };
-    for receipt in receipts {
-        let total = receipt.total()?.minor();
-        wanted.sales += i64::from(receipt.kind == Kind::Sale);
-        wanted.returns += i64::from(receipt.kind == Kind::Return);
-        if receipt.kind != Kind::WriteOff {
-            wanted.lines += i64::try_from(receipt.rows.len())?;
-        }
-        wanted.net_minor += total;
-        if receipt.day() == wanted.first_day {
-            wanted.first_day_minor += total;
-        }
-        wanted.last_day = wanted.last_day.max(receipt.day().to_owned());
+async fn run(arguments: Arguments) -> anyhow::Result<Vec<String>> {
+    let Arguments { receipts, lanes, kills, limit, dir } = arguments;
+    let trial = Trial { receipts, lanes, kills, limit };
+    match dir {
+        Some(kept) => prove(&trial, &kept).await,
+        None => prove(&trial, passing_folder("tillway-proof-")?.path()).await,
     }
-    Ok(wanted)
 }
 
 #[tokio::main]
 async fn main() -> ExitCode {
     tillway_tests::trust::install();
-    match prove(&Arguments::parse()).await {
+    match run(Arguments::parse()).await {
         Ok(faults) if faults.is_empty() => {
             say("PROVEN: every receipt is at head office once, to the penny");
             ExitCode::SUCCESS
@@ -90,174 +58,4 @@ async fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-async fn prove(arguments: &Arguments) -> anyhow::Result<Vec<String>> {
-    let all = receipts::read(&arguments.receipts)?;
-    let count = arguments.limit.unwrap_or(usize::MAX).min(all.len());
-    let paper = wanted(all.get(..count).unwrap_or_default())?;
-    let catalogue = Catalogue::of(&all).0.len();
-    let folder = open_folder(arguments)?;
-
-    let mut town = Town::start(folder.path()).await?;
-    let owner = SignIn { email: "owner@proof.example".to_owned(), password: "a proof needs no secret".to_owned() };
-    let tenant = town.tenant("Proof", &owner)?;
-    let shop = town.shop(&tenant, "Proof Street")?;
-    let mut node = town.enrol(&tenant, &shop, "node")?;
-    let relay = Relay::udp(town.quic(), 1).await?;
-    node.uplink_over(relay.address())?;
-    node.start().await?;
-
-    let options = Options {
-        receipts: arguments.receipts.clone(),
-        hq: town.url(),
-        email: owner.email.clone(),
-        password: owner.password.clone(),
-        node: node.url(),
-        pairing: node.pairing(arguments.lanes)?.code,
-        ca_fingerprint: None,
-        lanes: arguments.lanes,
-        from: None,
-        to: None,
-        limit: arguments.limit,
-    };
-    let began = Instant::now();
-    let (report, deepest) = disturbed(arguments, options, &relay, &mut node, count).await?;
-    let sold_in = began.elapsed();
-    say(&serde_json::to_string(&report)?);
-
-    let hq = town.sign_in(&owner).await?;
-    let figures = settled(&hq, &shop, &paper, &mut town, &mut node).await?;
-    let settled_in = began.elapsed().saturating_sub(sold_in);
-    say(&format!(
-        "{count} receipts, {catalogue} products, {} lanes, {} kills, uplink cut from {} to {} receipts: sold in {:.1} s, \
-         settled {:.1} s later",
-        arguments.lanes,
-        arguments.kills,
-        deepest.0,
-        deepest.1,
-        sold_in.as_secs_f64(),
-        settled_in.as_secs_f64()
-    ));
-    let mut faults = judge(&paper, &report, &figures);
-    node.stop()?;
-    match node.verify_journal() {
-        Ok(text) => say(text.trim_end()),
-        Err(error) => faults.push(format!("journal verify: {error:#}")),
-    }
-    town.stop()?;
-    Ok(faults)
-}
-
-enum Folder {
-    Kept(PathBuf),
-    Passing(tempfile::TempDir),
-}
-
-impl Folder {
-    fn path(&self) -> &std::path::Path {
-        match self {
-            Self::Kept(path) => path,
-            Self::Passing(folder) => folder.path(),
-        }
-    }
-}
-
-fn open_folder(arguments: &Arguments) -> anyhow::Result<Folder> {
-    Ok(match &arguments.dir {
-        Some(path) => Folder::Kept(path.clone()),
-        None => Folder::Passing(tillway_tests::process::passing_folder("tillway-proof-")?),
-    })
-}
-
-/// Replays while the uplink is cut for the middle third and the node is killed at even distances.
-async fn disturbed(
-    arguments: &Arguments,
-    options: Options,
-    relay: &Relay,
-    node: &mut Node,
-    count: usize,
-) -> anyhow::Result<(Report, (usize, usize))> {
-    let done = Done::default();
-    let selling = tokio::spawn({
-        let done = Done::clone(&done);
-        async move { replay(&options, &done).await }
-    });
-    let (mut killed, mut cut) = (0, (0, 0));
-    let mut tick = tokio::time::interval(Duration::from_millis(20));
-    while !selling.is_finished() {
-        tick.tick().await;
-        let at = done.load(Ordering::Relaxed);
-        if cut.0 == 0 && at * 3 >= count {
-            relay.cut();
-            cut.0 = at.max(1);
-            tell(&format!("uplink cut at {at}"));
-        }
-        if cut.0 != 0 && cut.1 == 0 && at * 3 >= count * 2 {
-            relay.restore();
-            cut.1 = at;
-            tell(&format!("uplink restored at {at}"));
-        }
-        if killed < arguments.kills && at * (arguments.kills + 1) >= count * (killed + 1) {
-            killed += 1;
-            node.kill()?;
-            node.start().await?;
-            tell(&format!("node killed and started, {killed} of {}, at {at}", arguments.kills));
-        }
-    }
-    relay.restore();
-    let report = selling.await.context("the replay broke down")??;
-    anyhow::ensure!(killed == arguments.kills, "only {killed} of {} kills happened: too few receipts", arguments.kills);
-    Ok((report, cut))
-}
-
-struct Figures {
-    all: Overview,
-    first_day: Overview,
-    nodes: Vec<NodeCompleteness>,
-}
-
-/// Waits until HQ has what the node has, then reads everything once.
-async fn settled(hq: &Hq, shop: &str, paper: &Wanted, town: &mut Town, node: &mut Node) -> anyhow::Result<Figures> {
-    let deadline = Instant::now() + SETTLE_WITHIN;
-    loop {
-        town.still_runs()?;
-        node.still_runs()?;
-        let all = hq.overview(Some(shop), &paper.first_day, &paper.last_day).await?;
-        let nodes = hq.completeness(shop).await?;
-        let exact = !nodes.is_empty() && nodes.iter().all(NodeCompleteness::is_exact);
-        let complete = exact && all.sales + all.returns >= paper.sales + paper.returns;
-        if complete || Instant::now() > deadline {
-            let first_day = hq.overview(Some(shop), &paper.first_day, &paper.first_day).await?;
-            return Ok(Figures { all, first_day, nodes });
-        }
-        tokio::time::sleep(Duration::from_millis(250)).await;
-    }
-}
-
-fn judge(paper: &Wanted, report: &Report, figures: &Figures) -> Vec<String> {
-    let mut faults = Vec::new();
-    let mut same = |what: &str, found: i64, wanted: i64| {
-        say(&format!("{what}: {found}{}", if found == wanted { "" } else { "  <- WRONG" }));
-        if found != wanted {
-            faults.push(format!("{what} is {found}, the paper says {wanted}"));
-        }
-    };
-    same("HQ sales", figures.all.sales, paper.sales);
-    same("HQ returns", figures.all.returns, paper.returns);
-    same("HQ lines", figures.all.lines, paper.lines);
-    same("HQ net, minor units", figures.all.net_sales_minor, paper.net_minor);
-    same(&format!("HQ net on {}", paper.first_day), figures.first_day.net_sales_minor, paper.first_day_minor);
-    same("replay net, minor units", report.net_minor, paper.net_minor);
-    same("receipts rejected", i64::try_from(report.rejected.len()).unwrap_or(i64::MAX), 0);
-    for node in &figures.nodes {
-        say(&format!("completeness: {node:?}"));
-        if !node.is_exact() {
-            faults.push(format!("completeness of node {} is not exact", node.node_id));
-        }
-    }
-    if figures.nodes.is_empty() {
-        faults.push("HQ knows no node of the shop".to_owned());
-    }
-    faults
 }
