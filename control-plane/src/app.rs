@@ -1,0 +1,100 @@
+//! What every handler and worker is given: the database, the clock, the keys, the hints. Starting and stopping a
+//! head office is `serve`'s business.
+
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+
+use protocol::collection::Collection;
+use protocol::id::TenantId;
+use tokio::sync::broadcast;
+
+use crate::auth::password::Hasher;
+use crate::auth::token::Keys;
+use crate::clock::Clock;
+use crate::db::{Db, DbError};
+use crate::http::rate::Gates;
+
+pub use crate::serve::{Running, StartError, start};
+pub use crate::config::ServeConfig;
+
+/// Hints that wait for a slow listener; one that falls further behind looks at the tables instead.
+const HINTS: usize = 1_024;
+
+/// A collection of a tenant has a new version: offer it to its nodes at once. Only a hint, the rows are the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Hint {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Which.
+    pub collection: Collection,
+}
+
+/// What nodes and browsers are told about where head office is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Places {
+    /// `host:port` of QUIC.
+    pub quic: Option<String>,
+    /// `host:port` of TLS over TCP.
+    pub tcp: Option<String>,
+    /// `http://host:port` of the plain door.
+    pub http: Option<String>,
+}
+
+/// Head office as its parts see it. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: Clock,
+    /// Hints to the gateway.
+    pub hints: broadcast::Sender<Hint>,
+    /// Keys that sign access tokens.
+    pub keys: Arc<Keys>,
+    /// Hashes passwords, a few at a time.
+    pub hasher: Hasher,
+    /// Rate limits.
+    pub gates: Arc<Gates>,
+    /// The state directory, where there is one.
+    pub state: Option<PathBuf>,
+    /// Where head office can be reached; set once the doors are open.
+    pub places: Arc<OnceLock<Places>>,
+    /// Whether `X-Forwarded-For` names the client (behind a proxy that sets it).
+    pub trust_forwarded: bool,
+}
+
+/// The state of the routers: the same thing.
+pub type AppState = App;
+
+impl App {
+    /// A head office over a database that is up to date.
+    ///
+    /// # Errors
+    /// Whatever loading the signing keys met.
+    pub async fn new(db: Db, clock: Clock) -> Result<Self, DbError> {
+        let keys = Arc::new(Keys::load(&db, clock.now()).await?);
+        Ok(Self {
+            db,
+            clock,
+            hints: broadcast::Sender::new(HINTS),
+            keys,
+            hasher: Hasher::new(),
+            gates: Arc::default(),
+            state: None,
+            places: Arc::default(),
+            trust_forwarded: false,
+        })
+    }
+
+    /// Tells whoever listens that a collection changed. Call it after the commit.
+    pub fn hint(&self, tenant: TenantId, collection: Collection) {
+        // Nobody listening is fine: nodes ask when they connect.
+        let heard = self.hints.send(Hint { tenant, collection });
+        tracing::trace!(%tenant, collection = collection.name(), listeners = heard.unwrap_or(0), "hint");
+    }
+
+    /// Where head office can be reached, as far as it is known.
+    pub fn places(&self) -> Places {
+        self.places.get().cloned().unwrap_or_default()
+    }
+}

@@ -1,0 +1,7 @@
+//! Who asks: passwords, access tokens, and the guard in front of a handler. Knows no route.
+
+pub mod guard;
+pub mod password;
+mod store;
+pub mod throttle;
+pub mod token;

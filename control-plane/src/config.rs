@@ -1,0 +1,55 @@
+//! What `serve` is told. Parsing is the command line's business; here are the types and what they mean.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use crate::db::{Db, Urls};
+
+/// Which database.
+#[derive(Clone, Debug)]
+pub enum Database {
+    /// A private PostgreSQL under the state directory.
+    Embedded,
+    /// One that somebody else runs.
+    External(Urls),
+    /// Pools that are open already (tests).
+    Given(Db),
+}
+
+/// What a head office is told when it starts.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// The state directory: private database, addresses.
+    pub state: PathBuf,
+    /// Plain HTTP, for loopback or a proxy. Port 0 takes any.
+    pub http: SocketAddr,
+    /// QUIC, for nodes.
+    pub quic: SocketAddr,
+    /// TLS over TCP: `tillway/1` and HTTPS, told apart by ALPN.
+    pub tcp: Option<SocketAddr>,
+    /// Prometheus. Private by default.
+    pub metrics: Option<SocketAddr>,
+    /// Which database.
+    pub database: Database,
+    /// The name or address that nodes reach us by; by default the address we listen on.
+    pub public_host: Option<String>,
+    /// Believe `X-Forwarded-For` (only behind a proxy that sets it).
+    pub trust_forwarded: bool,
+}
+
+impl ServeConfig {
+    /// Loopback, any port, over pools that are open already: what tests start.
+    pub fn for_tests(db: Db, state: PathBuf) -> Self {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        Self {
+            state,
+            http: any,
+            quic: any,
+            tcp: Some(any),
+            metrics: None,
+            database: Database::Given(db),
+            public_host: None,
+            trust_forwarded: false,
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! The one door to PostgreSQL: two pools under two roles, and two kinds of transaction. Nothing outside this
+//! folder holds a pool; who wants rows begins a [`TenantTx`] (one tenant, row-level security) or, for work
+//! without a tenant, a [`SystemTx`] with a named and recorded reason. Knows nothing of the nouns.
+
+mod catalogue;
+pub mod embedded;
+mod error;
+mod pool;
+mod schema;
+mod system_tx;
+mod tenant_tx;
+#[doc(hidden)]
+pub mod testing;
+
+pub use catalogue::{PLATFORM_READS, SECURITY_DEFINERS, Violation, violations};
+pub use error::DbError;
+pub use pool::{Db, Limits, Urls};
+pub use schema::{migrate, migrate_owner, prepare_cluster};
+pub use system_tx::{SystemReason, SystemTx};
+pub use tenant_tx::TenantTx;

@@ -1,0 +1,71 @@
+//! A transaction of one tenant: the tenant is set in the same round trip that begins it, and row-level security
+//! does the rest. Dropping it rolls back; only [`TenantTx::save`] keeps what was done.
+
+use protocol::id::{PersonId, TenantId};
+use protocol::timestamp::Timestamp;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{Db, DbError};
+use crate::clock::utc;
+
+/// A transaction in which only one tenant's rows exist.
+#[derive(Debug)]
+pub struct TenantTx {
+    tx: Transaction<'static, Postgres>,
+    tenant: TenantId,
+}
+
+impl TenantTx {
+    /// Begins a transaction of `tenant`.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when no connection is to be had in time.
+    pub async fn begin(db: &Db, tenant: TenantId) -> Result<Self, DbError> {
+        // One round trip. A UUID prints as hex and hyphens only, so nothing can be injected.
+        let begin = format!("BEGIN; SET LOCAL app.tenant_id = '{tenant}'");
+        let tx = db.app().begin_with(AssertSqlSafe(begin)).await?;
+        Ok(Self { tx, tenant })
+    }
+
+    /// The connection, for the statements of a `store`.
+    pub fn conn(&mut self) -> &mut PgConnection {
+        &mut self.tx
+    }
+
+    /// Whose transaction it is.
+    pub const fn tenant(&self) -> TenantId {
+        self.tenant
+    }
+
+    /// Commits. An error means that it is unknown whether the commit happened only when it is
+    /// [`DbError::Unavailable`]; otherwise nothing was kept.
+    ///
+    /// # Errors
+    /// Whatever the commit met.
+    pub async fn save(self) -> Result<(), DbError> {
+        Ok(self.tx.commit().await?)
+    }
+}
+
+impl Db {
+    /// Whose session it is, if it stands: not ended, not expired, membership and tenant in order. One round
+    /// trip outside any transaction, asked on every request, so that an ended session is refused at once.
+    ///
+    /// # Errors
+    /// Whatever the statement met.
+    pub async fn session_standing(
+        &self,
+        tenant: TenantId,
+        session: Uuid,
+        now: Timestamp,
+    ) -> Result<Option<PersonId>, DbError> {
+        let person: Option<Uuid> = sqlx::query_scalar("SELECT app.session_standing($1, $2, $3)")
+            .bind(tenant.as_uuid())
+            .bind(session)
+            .bind(utc(now))
+            .fetch_one(self.app())
+            .await?;
+        Ok(person.map(PersonId::from_uuid))
+    }
+}

@@ -1,0 +1,11 @@
+//! Identity: people (platform-wide), where they belong, and their sessions. Owns `platform.people`,
+//! `platform.passwords`, `app.memberships`, `app.sessions`, `app.refresh_tokens`.
+
+pub mod routes;
+pub mod rules;
+pub mod service;
+mod sessions;
+mod store;
+pub mod types;
+
+pub use routes::routes;

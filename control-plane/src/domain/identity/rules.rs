@@ -1,0 +1,83 @@
+//! Decisions of sign-in: how e-mails compare, what a refresh token looks like, how long things live. Pure.
+
+use protocol::id::TenantId;
+use uuid::Uuid;
+
+use crate::rng::{hex, unhex};
+
+/// Absolute life of a session, in milliseconds: after that the password is asked again.
+pub const SESSION_MILLIS: i64 = 30 * 24 * 3_600 * 1_000;
+/// Life of one refresh token, in milliseconds: a device that was not used for so long signs in again.
+pub const REFRESH_MILLIS: i64 = 14 * 24 * 3_600 * 1_000;
+const PREFIX: &str = "twr_";
+
+/// The e-mail as it is compared; none if it is not one.
+pub fn email_key(email: &str) -> Option<String> {
+    let key = email.trim().to_lowercase();
+    let (local, domain) = key.rsplit_once('@')?;
+    let plain = key.chars().all(|c| !c.is_whitespace() && !c.is_control());
+    (plain && !local.is_empty() && !domain.is_empty() && key.len() <= 254).then_some(key)
+}
+
+/// A refresh token: whose it is, and a secret that is only kept as a hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RefreshToken {
+    /// The tenant, so that the row can be found under its row-level security.
+    pub tenant: TenantId,
+    secret: [u8; 32],
+}
+
+impl std::fmt::Debug for RefreshToken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RefreshToken").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+impl RefreshToken {
+    /// A token of `tenant` with this secret.
+    pub const fn new(tenant: TenantId, secret: [u8; 32]) -> Self {
+        Self { tenant, secret }
+    }
+
+    /// Reads what [`RefreshToken::text`] wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let rest = text.strip_prefix(PREFIX)?;
+        let (tenant, secret) = rest.split_once('_')?;
+        let tenant = TenantId::from_uuid(Uuid::from_bytes(unhex::<16>(tenant)?));
+        Some(Self { tenant, secret: unhex::<32>(secret)? })
+    }
+
+    /// As the client keeps it.
+    pub fn text(&self) -> String {
+        format!("{PREFIX}{}_{}", hex(self.tenant.as_uuid().as_bytes()), hex(&self.secret))
+    }
+
+    /// As we keep it.
+    pub fn hash(&self) -> [u8; 32] {
+        *blake3::hash(&self.secret).as_bytes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn emails_compare_without_case_and_spaces() {
+        assert_eq!(email_key(" Owner@Example.COM "), Some("owner@example.com".to_owned()));
+        for bad in ["", "@", "a@", "@b", "a b@c", "no at", "a@b\u{7}"] {
+            assert_eq!(email_key(bad), None, "{bad:?}");
+        }
+        assert_eq!(email_key(&format!("{}@b", "a".repeat(260))), None);
+    }
+
+    #[test]
+    fn a_refresh_token_is_read_back_and_nothing_else_is() {
+        let token = RefreshToken::new(TenantId::from_uuid(Uuid::from_u128(7)), [9; 32]);
+        assert_eq!(RefreshToken::read(&token.text()), Some(token));
+        assert!(!format!("{token:?}").contains("0909"));
+        for bad in ["", "twr_", "twr_00_00", &token.text()[1..], &format!("{}0", token.text())] {
+            assert_eq!(RefreshToken::read(bad), None, "{bad}");
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Signing in and out, and being somebody.
+
+use protocol::id::{PersonId, TenantId};
+use protocol::timestamp::Timestamp;
+
+use super::types::{ChooseTenant, LoginReply, LoginRequest, Me, TenantRef, Tokens};
+use super::{rules, sessions, store};
+use crate::app::App;
+use crate::auth::guard::Caller;
+use crate::auth::throttle;
+use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
+use crate::domain::tenants;
+use crate::http::context::Context;
+use crate::http::{ApiError, ApiResult};
+use crate::rng;
+
+/// Signs a person in, or answers which tenants there are to choose from.
+///
+/// # Errors
+/// AUTHN with the same words and in the same time for an unknown e-mail, a wrong password and a foreign tenant;
+/// RATE_LIMIT after five tries in fifteen minutes.
+pub async fn login(app: &App, request: &LoginRequest, context: &Context) -> ApiResult<LoginReply> {
+    let refused = || ApiError::authn("the e-mail, the password or the tenant is wrong");
+    let key = rules::email_key(&request.email);
+    let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
+    let address = context.address().to_string();
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    let too_often = throttle::count(&mut tx, &key, &address, app.clock.now()).await?;
+    let person = if too_often.is_none() { store::person_by_email(&mut tx, &key).await? } else { None };
+    tx.save().await?;
+    if let Some(seconds) = too_often {
+        metrics::counter!("tillway_sign_ins_total", "outcome" => "throttled").increment(1);
+        return Err(ApiError::rate_limit("too many tries to sign in; wait, then try again", seconds));
+    }
+    let (id, phc) = person.map(|person| (PersonId::from_uuid(person.person_id), person.phc)).unzip();
+    let right = app.hasher.verify(&request.password, phc.flatten()).await?;
+    let Some(person) = id.filter(|_| right) else {
+        metrics::counter!("tillway_sign_ins_total", "outcome" => "refused").increment(1);
+        tracing::info!(target: "audit", %address, "sign-in refused");
+        return Err(refused());
+    };
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    throttle::forget(&mut tx, &key, &address).await?;
+    let memberships = store::memberships(&mut tx, person).await?;
+    tx.save().await?;
+    let mut tenants: Vec<TenantRef> = memberships
+        .into_iter()
+        .map(|(id, name)| TenantRef { id: TenantId::from_uuid(id), name })
+        .filter(|tenant| request.tenant.is_none_or(|wanted| wanted == tenant.id.as_uuid()))
+        .collect();
+    match (tenants.len(), tenants.pop()) {
+        (0, _) | (_, None) => Err(refused()),
+        (1, Some(tenant)) => {
+            metrics::counter!("tillway_sign_ins_total", "outcome" => "signed_in").increment(1);
+            tracing::info!(target: "audit", %person, tenant = %tenant.id, %address, "signed in");
+            sessions::begin(app, tenant.id, person, context).await.map(LoginReply::Tokens)
+        }
+        (_, Some(last)) => {
+            tenants.push(last);
+            Ok(LoginReply::Choose(ChooseTenant { tenants }))
+        }
+    }
+}
+
+/// Exchanges a refresh token, which works once, for the next pair.
+///
+/// # Errors
+/// AUTHN; a token that comes twice ends its session.
+pub async fn refresh(app: &App, token: &str) -> ApiResult<Tokens> {
+    sessions::carry_on(app, token).await
+}
+
+/// Ends the caller's session at once.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn logout(app: &App, caller: &Caller) -> ApiResult<()> {
+    sessions::end(app, caller).await
+}
+
+/// Who the caller is.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn me(app: &App, caller: &Caller) -> ApiResult<Me> {
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    let email = store::email_of(&mut tx, caller.person).await?;
+    drop(tx);
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let name = tenants::service::name(&mut tx).await?;
+    Ok(Me {
+        person_id: caller.person,
+        email: email.ok_or_else(|| ApiError::not_found("person"))?,
+        tenant: TenantRef { id: caller.tenant, name: name.ok_or_else(|| ApiError::not_found("tenant"))? },
+        session_id: caller.session,
+    })
+}
+
+/// The person behind an e-mail; made if there is none. One who is known must give the right password.
+///
+/// # Errors
+/// VALIDATION for an e-mail or password that will not do; CONFLICT for the wrong password of a known person.
+pub async fn ensure_person(app: &App, email: &str, password: &str) -> ApiResult<PersonId> {
+    let key = rules::email_key(email);
+    let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
+    let known = {
+        let mut tx = SystemTx::begin(&app.db, SystemReason::CreateTenant).await?;
+        store::person_by_email(&mut tx, &key).await?
+    };
+    if let Some(known) = known {
+        if app.hasher.verify(password, known.phc).await? {
+            return Ok(PersonId::from_uuid(known.person_id));
+        }
+        return Err(ApiError::conflict("a person with this e-mail exists and has another password: give that one"));
+    }
+    let phc = app.hasher.hash(password).await?;
+    let now = app.clock.now();
+    let person = PersonId::from_uuid(rng::id(now));
+    let mut tx = SystemTx::begin(&app.db, SystemReason::CreateTenant).await?;
+    store::insert_person(&mut tx, person, email.trim(), &key, &phc, now).await?;
+    tx.save().await?;
+    Ok(person)
+}
+
+/// Makes a person an owner of the transaction's tenant.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn add_owner(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
+    store::insert_owner(tx, person, now).await
+}
+
+/// Removes sessions that ended or expired before `before`; answers how many.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn prune(tx: &mut TenantTx, before: Timestamp) -> Result<u64, DbError> {
+    store::prune_sessions(tx, before).await
+}

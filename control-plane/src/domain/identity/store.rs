@@ -1,0 +1,199 @@
+//! The SQL of people, memberships, sessions and refresh tokens.
+
+use protocol::id::PersonId;
+use protocol::timestamp::Timestamp;
+use time::OffsetDateTime;
+use uuid::Uuid;
+
+use crate::clock::utc;
+use crate::db::{DbError, SystemTx, TenantTx};
+
+/// A person with their password's hash.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Person {
+    pub(super) person_id: Uuid,
+    pub(super) phc: Option<String>,
+}
+
+/// A refresh token with the session it belongs to.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct TokenRow {
+    pub(super) session_id: Uuid,
+    pub(super) person_id: Uuid,
+    pub(super) issued_at: OffsetDateTime,
+    pub(super) used_at: Option<OffsetDateTime>,
+    pub(super) ended_at: Option<OffsetDateTime>,
+    pub(super) expires_at: OffsetDateTime,
+    pub(super) belongs: bool,
+}
+
+pub(super) async fn person_by_email(tx: &mut SystemTx, key: &str) -> Result<Option<Person>, DbError> {
+    Ok(sqlx::query_as(
+        "SELECT p.person_id, w.phc FROM platform.people p LEFT JOIN platform.passwords w USING (person_id)
+         WHERE p.email_key = $1",
+    )
+    .bind(key)
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+pub(super) async fn email_of(tx: &mut SystemTx, person: PersonId) -> Result<Option<String>, DbError> {
+    let email = sqlx::query_scalar("SELECT email FROM platform.people WHERE person_id = $1").bind(person.as_uuid());
+    Ok(email.fetch_optional(tx.conn()).await?)
+}
+
+pub(super) async fn insert_person(
+    tx: &mut SystemTx,
+    person: PersonId,
+    email: &str,
+    key: &str,
+    phc: &str,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query("INSERT INTO platform.people (person_id, email, email_key, created_at) VALUES ($1, $2, $3, $4)")
+        .bind(person.as_uuid())
+        .bind(email)
+        .bind(key)
+        .bind(utc(now))
+        .execute(tx.conn())
+        .await?;
+    sqlx::query("INSERT INTO platform.passwords (person_id, phc, changed_at) VALUES ($1, $2, $3)")
+        .bind(person.as_uuid())
+        .bind(phc)
+        .bind(utc(now))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+pub(super) async fn memberships(tx: &mut SystemTx, person: PersonId) -> Result<Vec<(Uuid, String)>, DbError> {
+    Ok(sqlx::query_as(
+        "SELECT t.tenant_id, t.name FROM app.memberships m JOIN app.tenants t USING (tenant_id)
+         WHERE m.person_id = $1 AND m.ended_at IS NULL AND t.suspended_at IS NULL ORDER BY t.name, t.tenant_id",
+    )
+    .bind(person.as_uuid())
+    .fetch_all(tx.conn())
+    .await?)
+}
+
+pub(super) async fn insert_owner(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    sqlx::query("INSERT INTO app.memberships (tenant_id, person_id, role, created_at) VALUES ($1, $2, 'owner', $3)")
+        .bind(tenant)
+        .bind(person.as_uuid())
+        .bind(utc(now))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
+}
+
+/// A session as it begins.
+#[derive(Debug)]
+pub(super) struct NewSession<'a> {
+    pub(super) session: Uuid,
+    pub(super) person: PersonId,
+    pub(super) address: &'a str,
+    pub(super) agent: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) expires: Timestamp,
+}
+
+pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    sqlx::query(
+        "INSERT INTO app.sessions (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+    )
+    .bind(tenant)
+    .bind(new.session)
+    .bind(new.person.as_uuid())
+    .bind(utc(new.now))
+    .bind(utc(new.expires))
+    .bind(new.address)
+    .bind(new.agent)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+pub(super) async fn insert_token(
+    tx: &mut TenantTx,
+    session: Uuid,
+    hash: &[u8],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    sqlx::query(
+        "INSERT INTO app.refresh_tokens (tenant_id, token_hash, session_id, issued_at) VALUES ($1, $2, $3, $4)",
+    )
+    .bind(tenant)
+    .bind(hash)
+    .bind(session)
+    .bind(utc(now))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Finds a token and locks it, so that of two who come with it at once one comes second.
+pub(super) async fn lock_token(tx: &mut TenantTx, hash: &[u8]) -> Result<Option<TokenRow>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    Ok(sqlx::query_as(
+        "SELECT r.session_id, s.person_id, r.issued_at, r.used_at, s.ended_at, s.expires_at,
+                (m.ended_at IS NULL AND t.suspended_at IS NULL) AS belongs
+         FROM app.refresh_tokens r
+         JOIN app.sessions s ON s.tenant_id = r.tenant_id AND s.session_id = r.session_id
+         JOIN app.memberships m ON m.tenant_id = s.tenant_id AND m.person_id = s.person_id
+         JOIN app.tenants t ON t.tenant_id = s.tenant_id
+         WHERE r.tenant_id = $1 AND r.token_hash = $2 FOR UPDATE OF r",
+    )
+    .bind(tenant)
+    .bind(hash)
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+pub(super) async fn use_token(tx: &mut TenantTx, hash: &[u8], now: Timestamp) -> Result<bool, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let done = sqlx::query(
+        "UPDATE app.refresh_tokens SET used_at = $3 WHERE tenant_id = $1 AND token_hash = $2 AND used_at IS NULL",
+    )
+    .bind(tenant)
+    .bind(hash)
+    .bind(utc(now))
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Ends a session with all its tokens. False if it had ended before.
+pub(super) async fn end_session(
+    tx: &mut TenantTx,
+    session: Uuid,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let done = sqlx::query(
+        "UPDATE app.sessions SET ended_at = $3, ended_reason = $4
+         WHERE tenant_id = $1 AND session_id = $2 AND ended_at IS NULL",
+    )
+    .bind(tenant)
+    .bind(session)
+    .bind(utc(now))
+    .bind(reason)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// Removes sessions (and, with them, their tokens) that ended or expired before `before`.
+pub(super) async fn prune_sessions(tx: &mut TenantTx, before: Timestamp) -> Result<u64, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let done = sqlx::query("DELETE FROM app.sessions WHERE tenant_id = $1 AND coalesce(ended_at, expires_at) < $2")
+        .bind(tenant)
+        .bind(utc(before))
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected())
+}

@@ -1,0 +1,10 @@
+//! Shops: the stores of a tenant and the settings their nodes trade by. Owns `app.shops`. Emits the hint of the
+//! collection `Shop` when settings change. Knows nothing of nodes.
+
+pub mod routes;
+pub mod rules;
+pub mod service;
+mod store;
+pub mod types;
+
+pub use routes::routes;

@@ -1,0 +1,74 @@
+//! Shops over JSON.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::Response;
+use protocol::collection::Collection;
+use protocol::id::ShopId;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::service;
+use super::types::{NewShop, Shop, ShopPatch};
+use crate::app::App;
+use crate::auth::guard::Caller;
+use crate::db::TenantTx;
+use crate::http::error::ErrorBody;
+use crate::http::idempotency::Write;
+use crate::http::{ApiResult, Data, Once, Path};
+
+/// The routes of shops.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update))
+}
+
+/// The tenant's shops.
+#[utoipa::path(get, path = "/v1/shops", tag = "shops", responses(
+    (status = 200, body = Data<Vec<Shop>>), (status = 401, body = ErrorBody)))]
+async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Data<Vec<Shop>>> {
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    service::list(&mut tx).await.map(Data::new)
+}
+
+/// Make a shop.
+#[utoipa::path(post, path = "/v1/shops", tag = "shops", request_body = NewShop,
+    params(("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
+    responses((status = 201, body = Data<Shop>), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn create(State(app): State<App>, caller: Caller, write: Write<NewShop>) -> ApiResult<Response> {
+    let mut once = Once::begin(&app, &caller, write.key.as_ref()).await?;
+    if let Some(reply) = once.replay() {
+        return Ok(reply);
+    }
+    let shop = service::create(once.tx(), &write.body, app.clock.now()).await?;
+    once.save(StatusCode::CREATED, shop).await
+}
+
+/// One shop.
+#[utoipa::path(get, path = "/v1/shops/{id}", tag = "shops", params(("id" = Uuid, Path)), responses(
+    (status = 200, body = Data<Shop>), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
+async fn get(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Data<Shop>> {
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    service::get(&mut tx, ShopId::from_uuid(id)).await.map(Data::new)
+}
+
+/// Change a shop's settings; its nodes get them at once.
+#[utoipa::path(patch, path = "/v1/shops/{id}", tag = "shops", params(("id" = Uuid, Path),
+    ("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
+    request_body = ShopPatch, responses((status = 200, body = Data<Shop>), (status = 401, body = ErrorBody),
+    (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn update(
+    State(app): State<App>,
+    caller: Caller,
+    Path(id): Path<Uuid>,
+    write: Write<ShopPatch>,
+) -> ApiResult<Response> {
+    let mut once = Once::begin(&app, &caller, write.key.as_ref()).await?;
+    if let Some(reply) = once.replay() {
+        return Ok(reply);
+    }
+    let shop = service::update(once.tx(), ShopId::from_uuid(id), write.body, app.clock.now()).await?;
+    let reply = once.save(StatusCode::OK, shop).await?;
+    app.hint(caller.tenant, Collection::Shop);
+    Ok(reply)
+}

@@ -1,0 +1,80 @@
+//! The router as a whole: every noun's routes, health, the OpenAPI document made from them, and its page.
+
+use axum::extract::State;
+use axum::response::IntoResponse;
+use axum::routing::get;
+use axum::{Router, middleware};
+use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use utoipa_swagger_ui::SwaggerUi;
+
+use super::error::ErrorBody;
+use super::{ApiError, ApiResult, Data, layers};
+use crate::app::App;
+use crate::domain;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(title = "Tillway head office", description = "Tenants, shops, catalogue, sales and the fleet."),
+    components(schemas(ErrorBody)),
+    security(("bearer" = []))
+)]
+struct Document;
+
+/// The whole HTTP face of head office.
+pub fn router(app: App) -> Router {
+    let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(domain::routes())
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .split_for_parts();
+    if let Some(components) = document.components.as_mut() {
+        components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+    }
+    router
+        .route("/health", get(healthz))
+        .merge(SwaggerUi::new("/docs").url("/v1/openapi.json", document))
+        .fallback(unknown)
+        .layer(middleware::from_fn_with_state(app.clone(), layers::around))
+        .with_state(app)
+}
+
+/// Every path and method there is, as the document lists them: for tests that must not miss one.
+pub fn routes_of_all() -> Vec<(String, String)> {
+    let (_, document) = OpenApiRouter::with_openapi(Document::openapi())
+        .merge(domain::routes())
+        .routes(routes!(healthz))
+        .routes(routes!(readyz))
+        .split_for_parts();
+    let value = serde_json::to_value(&document.paths).unwrap_or_default();
+    let paths = value.as_object().into_iter().flatten();
+    let mut all: Vec<(String, String)> = paths
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().into_iter().flatten().map(|(method, _)| method.to_ascii_uppercase());
+            methods.map(|method| (method, path.clone())).collect::<Vec<_>>()
+        })
+        .filter(|(method, _)| matches!(method.as_str(), "GET" | "POST" | "PUT" | "PATCH" | "DELETE"))
+        .collect();
+    all.sort();
+    all
+}
+
+async fn unknown() -> ApiError {
+    ApiError::not_found("address; see /docs")
+}
+
+/// The process lives.
+#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, description = "alive")))]
+async fn healthz() -> impl IntoResponse {
+    Data::new(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
+}
+
+/// The process can do its work: the database answers.
+#[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
+    (status = 200, description = "ready"), (status = 503, body = ErrorBody)))]
+async fn readyz(State(app): State<App>) -> ApiResult<Data<serde_json::Value>> {
+    app.db.ping().await?;
+    Ok(Data::new(serde_json::json!({ "status": "ready" })))
+}

@@ -1,0 +1,148 @@
+//! Idempotent writes: a request with an `Idempotency-Key` gets, when it comes again, the answer of the first
+//! time and has no second effect. The answer is written in the transaction of the effect.
+//!
+//! ```ignore
+//! let mut once = Once::begin(&app, &caller, &write).await?;      // `write: Write<NewShop>` is the extractor
+//! if let Some(reply) = once.replay() { return Ok(reply) }
+//! let shop = service::create(once.tx(), ...).await?;
+//! once.save(StatusCode::CREATED, shop).await                     // commits effect and answer together
+//! ```
+
+use axum::extract::{FromRequest, Request};
+use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use protocol::limits;
+use protocol::timestamp::Timestamp;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::body::Json;
+use super::{ApiError, ApiResult, Data, body, store};
+use crate::app::App;
+use crate::auth::guard::Caller;
+use crate::db::TenantTx;
+
+/// The header that names a write.
+pub const HEADER: &str = "idempotency-key";
+/// The header that marks an answer as one given before.
+pub const REPLAYED: &str = "idempotency-replayed";
+
+/// The key of a write and the hash of what was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key {
+    key: String,
+    request: [u8; 32],
+}
+
+/// A JSON body with the key it came under, if any.
+#[derive(Clone, Debug)]
+pub struct Write<T> {
+    /// The body.
+    pub body: T,
+    /// Its key.
+    pub key: Option<Key>,
+}
+
+impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Write<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, state: &S) -> ApiResult<Self> {
+        let (parts, sent) = request.into_parts();
+        let bytes = body::read(sent, limits::HTTP_BODY_BYTES).await?;
+        let key = Key::of(&parts.headers, parts.method.as_str(), parts.uri.path(), &bytes)?;
+        let request = Request::from_parts(parts, axum::body::Body::from(bytes));
+        let Json(body) = Json::from_request(request, state).await?;
+        Ok(Self { body, key })
+    }
+}
+
+impl Key {
+    /// Reads the key of a request and binds it to method, path and body. For handlers that read their body
+    /// themselves; others use [`Write`].
+    ///
+    /// # Errors
+    /// 400 for a key that is empty, too long or not printable.
+    pub fn of(headers: &HeaderMap, method: &str, path: &str, body: &[u8]) -> ApiResult<Option<Self>> {
+        let Some(value) = headers.get(HEADER) else { return Ok(None) };
+        let key = value.to_str().unwrap_or_default();
+        if key.is_empty() || key.len() > limits::IDEMPOTENCY_KEY_BYTES {
+            let longest = limits::IDEMPOTENCY_KEY_BYTES;
+            return Err(ApiError::malformed(format!("Idempotency-Key takes 1 to {longest} printable characters")));
+        }
+        let mut hasher = blake3::Hasher::new();
+        for part in [method.as_bytes(), path.as_bytes(), body] {
+            hasher.update(&u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
+            hasher.update(part);
+        }
+        Ok(Some(Self { key: key.to_owned(), request: *hasher.finalize().as_bytes() }))
+    }
+}
+
+/// A write that happens once: a transaction, and the place where its answer will stand.
+#[derive(Debug)]
+pub struct Once {
+    tx: TenantTx,
+    slot: Option<Slot>,
+    replay: Option<Response>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    key: Key,
+    caller: Caller,
+    now: Timestamp,
+}
+
+impl Once {
+    /// Begins the transaction and looks whether the write was done before. A request with the same key that is
+    /// still running is waited for.
+    ///
+    /// # Errors
+    /// CONFLICT when the key stood for another request.
+    pub async fn begin(app: &App, caller: &Caller, key: Option<&Key>) -> ApiResult<Self> {
+        let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+        let Some(key) = key else { return Ok(Self { tx, slot: None, replay: None }) };
+        let now = app.clock.now();
+        if store::claim(&mut tx, caller.person, &key.key, &key.request, now).await? {
+            let slot = Slot { key: key.clone(), caller: *caller, now };
+            return Ok(Self { tx, slot: Some(slot), replay: None });
+        }
+        let kept = store::reply(&mut tx, caller.person, &key.key).await?;
+        let kept = kept.ok_or_else(|| ApiError::unavailable("the same request is being worked on"))?;
+        if kept.request_hash != key.request {
+            return Err(ApiError::conflict("this Idempotency-Key was used for another request; choose a new one"));
+        }
+        let status = u16::try_from(kept.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
+        let status = status.unwrap_or(StatusCode::OK);
+        let mut response = match kept.reply {
+            Some(data) => (status, Data::new(data)).into_response(),
+            None => status.into_response(),
+        };
+        response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
+        Ok(Self { tx, slot: None, replay: Some(response) })
+    }
+
+    /// The answer of the first time, if there was one: send it and do nothing.
+    pub const fn replay(&mut self) -> Option<Response> {
+        self.replay.take()
+    }
+
+    /// The transaction to work in.
+    pub const fn tx(&mut self) -> &mut TenantTx {
+        &mut self.tx
+    }
+
+    /// Commits the effect and its answer together, and answers.
+    ///
+    /// # Errors
+    /// Whatever the commit met; then nothing was kept.
+    pub async fn save<T: Serialize>(mut self, status: StatusCode, data: T) -> ApiResult<Response> {
+        let value = serde_json::to_value(&data).map_err(ApiError::internal)?;
+        if let Some(slot) = &self.slot {
+            let (person, key) = (slot.caller.person, &slot.key.key);
+            store::keep(&mut self.tx, person, key, status.as_u16(), &value, slot.now).await?;
+        }
+        self.tx.save().await?;
+        Ok((status, Data::new(value)).into_response())
+    }
+}

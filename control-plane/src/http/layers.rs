@@ -1,0 +1,166 @@
+//! What happens around every handler: an id, a rate limit, a time limit, a net under panics, security headers,
+//! one access log line and its metrics.
+
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt;
+use protocol::limits;
+
+use super::context::Context;
+use super::error::Code;
+use super::{ApiError, ApiResult, body};
+use crate::app::App;
+use crate::rng;
+
+/// The header that names a request, in the answer and in the log.
+pub const REQUEST_ID: &str = "x-request-id";
+/// How long a handler may take.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(30);
+/// How long an import may take.
+const IMPORT_PATIENCE: Duration = Duration::from_secs(300);
+
+/// The outermost layer.
+pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
+    let begun = Instant::now();
+    let now = app.clock.now();
+    let context = Context::of(&request, rng::id(now), app.trust_forwarded);
+    request.extensions_mut().insert(context.clone());
+    let method = request.method().clone();
+    let path = request.uri().path().to_owned();
+    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let mut response = match admit(&app, &context, &request) {
+        Ok(()) => guarded(request, next).await,
+        Err(refusal) => refusal.into_response(),
+    };
+    harden(&mut response, &context, &path);
+    record(&context, &method, &path, route.as_deref(), &response, begun.elapsed());
+    response
+}
+
+/// Before anything is read: too many, too large.
+fn admit(app: &App, context: &Context, request: &Request) -> ApiResult<()> {
+    app.gates.address(context.address(), app.clock.now())?;
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
+    let length: u64 = length.and_then(|length| length.parse().ok()).unwrap_or(0);
+    // Beyond what is worth draining; up to there the reader of the body refuses it and the client hears why.
+    if length > 4 << 30 {
+        return Err(body::too_large(limits::IMPORT_BODY_BYTES));
+    }
+    Ok(())
+}
+
+async fn guarded(request: Request, next: Next) -> Response {
+    let patience = if request.uri().path().ends_with("/imports") { IMPORT_PATIENCE } else { REQUEST_PATIENCE };
+    let running = AssertUnwindSafe(next.run(request)).catch_unwind();
+    match tokio::time::timeout(patience, running).await {
+        Ok(Ok(response)) => shaped(response),
+        Ok(Err(panic)) => {
+            let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+            let said = said.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+            metrics::counter!("tillway_http_panics_total").increment(1);
+            ApiError::internal(format!("a handler panicked: {said}")).into_response()
+        }
+        Err(_) => ApiError::unavailable("the request took too long and was given up").into_response(),
+    }
+}
+
+/// Refusals that the framework made itself (a method that is not allowed, a body axum refused) get our shape.
+fn shaped(response: Response) -> Response {
+    let ours = response.extensions().get::<Code>().is_some();
+    let status = response.status();
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return response;
+    }
+    let is_json = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|value| value.as_bytes().starts_with(b"application/json"));
+    if is_json {
+        return response;
+    }
+    let allow = response.headers().get(header::ALLOW).cloned();
+    let mut refusal = match status {
+        StatusCode::METHOD_NOT_ALLOWED => {
+            ApiError::new(status, Code::Validation, "this address does not take that method")
+        }
+        StatusCode::NOT_FOUND => ApiError::not_found("address"),
+        StatusCode::PAYLOAD_TOO_LARGE => ApiError::new(status, Code::Validation, "the body is too large"),
+        StatusCode::UNAUTHORIZED => ApiError::authn("sign in"),
+        StatusCode::FORBIDDEN => ApiError::authz("not allowed"),
+        other if other.is_client_error() => {
+            ApiError::new(other, Code::Validation, other.canonical_reason().unwrap_or("the request is wrong"))
+        }
+        other => ApiError { status: other, ..ApiError::internal("a layer refused without saying why") },
+    }
+    .into_response();
+    if let Some(allow) = allow {
+        refusal.headers_mut().insert(header::ALLOW, allow);
+    }
+    refusal
+}
+
+const HEADERS: [(HeaderName, HeaderValue); 6] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), microphone=(), geolocation=()")),
+];
+
+fn harden(response: &mut Response, context: &Context, path: &str) {
+    let headers = response.headers_mut();
+    for (name, value) in HEADERS {
+        headers.entry(name).or_insert(value);
+    }
+    let policy = if path.starts_with("/docs") {
+        "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; \
+         img-src 'self' data:; frame-ancestors 'none'"
+    } else {
+        "default-src 'none'; frame-ancestors 'none'"
+    };
+    headers.entry(header::CONTENT_SECURITY_POLICY).or_insert(HeaderValue::from_static(policy));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    if let Ok(id) = HeaderValue::from_str(&context.id().to_string()) {
+        headers.insert(REQUEST_ID, id);
+    }
+}
+
+/// One line for people, one count and one time for the graphs. Probes are not worth a line.
+fn record(
+    context: &Context,
+    method: &Method,
+    path: &str,
+    route: Option<&str>,
+    response: &Response,
+    took: Duration,
+) {
+    let status = response.status().as_u16();
+    let action = route.unwrap_or("unknown");
+    let module = action.strip_prefix("/v1/").unwrap_or(action).split('/').find(|part| !part.is_empty());
+    let labels = [("method", method.to_string()), ("route", action.to_owned()), ("status", status.to_string())];
+    metrics::counter!("tillway_http_requests_total", &labels).increment(1);
+    metrics::histogram!("tillway_http_request_seconds", "route" => action.to_owned()).record(took);
+    if matches!(path, "/healthz" | "/health" | "/readyz") && status == 200 {
+        return;
+    }
+    let caller = context.caller();
+    tracing::info!(
+        target: "access",
+        request = %context.id(),
+        tenant = caller.map(|caller| tracing::field::display(caller.tenant)),
+        user = caller.map(|caller| tracing::field::display(caller.person)),
+        module = module.unwrap_or("unknown"),
+        action = format_args!("{method} {action}"),
+        path,
+        address = %context.address(),
+        status,
+        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
+        "request"
+    );
+}

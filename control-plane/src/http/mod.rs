@@ -1,0 +1,18 @@
+//! What all HTTP of head office has in common: the shape of yes and no, bodies, limits, logs, idempotency,
+//! documentation. Knows no noun.
+
+pub mod body;
+pub mod context;
+pub mod docs;
+pub mod envelope;
+pub mod error;
+pub mod idempotency;
+pub mod layers;
+pub mod rate;
+pub mod server;
+mod store;
+
+pub use body::{Json, Path, Query};
+pub use envelope::{Created, Data, Pagination};
+pub use error::{ApiError, ApiResult};
+pub use idempotency::Once;

@@ -1,0 +1,147 @@
+//! Rate limits: the generic cell rate algorithm, one number per address or tenant, in this process. Several
+//! replicas allow several times as much; the limits protect us, they do not bill.
+
+use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
+use std::sync::{Mutex, PoisonError};
+
+use protocol::id::TenantId;
+use protocol::timestamp::Timestamp;
+
+use super::{ApiError, ApiResult};
+
+/// Keys remembered per gate; beyond it those at rest are forgotten.
+const KEYS: usize = 100_000;
+
+/// A rate: `burst` at once, and one more every `micros`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate {
+    /// Microseconds that one request costs.
+    pub micros: i64,
+    /// How many may come at once.
+    pub burst: i64,
+}
+
+impl Rate {
+    /// So many a second, twice as many at once.
+    pub const fn per_second(count: i64) -> Self {
+        Self { micros: 1_000_000 / count, burst: count * 2 }
+    }
+}
+
+/// One gate: remembers for each key when it will be at rest again.
+#[derive(Debug)]
+pub struct Gate<K> {
+    rate: Rate,
+    rests: Mutex<HashMap<K, i64>>,
+}
+
+impl<K: Eq + Hash> Gate<K> {
+    /// A gate of this rate.
+    pub fn new(rate: Rate) -> Self {
+        Self { rate, rests: Mutex::default() }
+    }
+
+    /// Lets one pass, or tells after how many microseconds to come back.
+    pub fn pass(&self, key: K, now_micros: i64) -> Result<(), i64> {
+        let mut rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        if rests.len() >= KEYS && !rests.contains_key(&key) {
+            rests.retain(|_, rest| *rest > now_micros);
+            if rests.len() >= KEYS {
+                rests.clear(); // an attack from everywhere at once: better to count anew than to grow
+                metrics::counter!("tillway_rate_gate_overflows_total").increment(1);
+            }
+        }
+        let rest = rests.get(&key).copied().unwrap_or(now_micros).max(now_micros);
+        let wait = rest - now_micros - self.rate.micros * (self.rate.burst - 1);
+        if wait > 0 {
+            return Err(wait);
+        }
+        rests.insert(key, rest + self.rate.micros);
+        Ok(())
+    }
+}
+
+/// All gates of head office.
+#[derive(Debug)]
+pub struct Gates {
+    address: Gate<IpAddr>,
+    sign_in: Gate<IpAddr>,
+    tenant: Gate<TenantId>,
+}
+
+impl Default for Gates {
+    fn default() -> Self {
+        Self {
+            address: Gate::new(Rate::per_second(1_000)),
+            // A password costs a hash; a shop full of tills behind one address still gets through.
+            sign_in: Gate::new(Rate { micros: 200_000, burst: 60 }),
+            tenant: Gate::new(Rate::per_second(2_000)),
+        }
+    }
+}
+
+impl Gates {
+    /// Any request of an address.
+    ///
+    /// # Errors
+    /// RATE_LIMIT with Retry-After.
+    pub fn address(&self, address: IpAddr, now: Timestamp) -> ApiResult<()> {
+        refuse("address", self.address.pass(address, micros(now)))
+    }
+
+    /// A sign-in, refresh or enrolment of an address.
+    ///
+    /// # Errors
+    /// RATE_LIMIT with Retry-After.
+    pub fn sign_in(&self, address: IpAddr, now: Timestamp) -> ApiResult<()> {
+        refuse("sign_in", self.sign_in.pass(address, micros(now)))
+    }
+
+    /// Any request of a tenant's people.
+    ///
+    /// # Errors
+    /// RATE_LIMIT with Retry-After.
+    pub fn tenant(&self, tenant: TenantId, now: Timestamp) -> ApiResult<()> {
+        refuse("tenant", self.tenant.pass(tenant, micros(now)))
+    }
+}
+
+const fn micros(now: Timestamp) -> i64 {
+    now.0.saturating_mul(1_000)
+}
+
+fn refuse(gate: &'static str, passed: Result<(), i64>) -> ApiResult<()> {
+    passed.map_err(|wait| {
+        metrics::counter!("tillway_rate_limited_total", "gate" => gate).increment(1);
+        let seconds = u32::try_from(wait / 1_000_000).unwrap_or(u32::MAX).saturating_add(1);
+        ApiError::rate_limit("too many requests; slow down", seconds)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_burst_passes_then_the_rate_and_keys_do_not_share() {
+        let gate = Gate::new(Rate { micros: 1_000, burst: 3 });
+        for _ in 0..3 {
+            assert_eq!(gate.pass("a", 0), Ok(()));
+        }
+        assert_eq!(gate.pass("a", 0), Err(1_000));
+        assert_eq!(gate.pass("b", 0), Ok(()));
+        assert_eq!(gate.pass("a", 1_000), Ok(()));
+        assert_eq!(gate.pass("a", 1_000), Err(1_000));
+    }
+
+    #[test]
+    fn memory_is_bounded() {
+        let gate = Gate::new(Rate { micros: 1_000_000_000, burst: 1 });
+        for key in 0..KEYS + 10 {
+            assert_eq!(gate.pass(key, 0), Ok(()));
+        }
+        assert!(gate.rests.lock().unwrap().len() <= KEYS);
+    }
+}

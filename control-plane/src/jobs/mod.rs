@@ -1,0 +1,4 @@
+//! Work that nobody waits for. Today: upkeep.
+
+pub mod housekeeping;
+mod store;
