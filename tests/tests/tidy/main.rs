@@ -75,6 +75,7 @@ const PLANTED: &[(&str, &str, &str, &str)] = &[
     ("pure_rooms", "protocol/src/a.rs", "//! a\nuse tokio::time::sleep;", "//! a\nuse std::time::Duration;"),
     ("pure_rooms", "edge-agent/src/core/a.rs", "//! a\nfn a() { std::fs::read(p); }", "//! a\nuse std::fmt;"),
     ("pure_rooms", "protocol/src/a.rs", "//! a\nuse std::{fmt, time::{Duration, Instant}};", "//! a // Instant::now"),
+    ("pure_rooms", "protocol/src/a.rs", "//! a\nuse std::net::{IpAddr, UdpSocket};", "//! a\nuse std::net::IpAddr;"),
     (
         "core_alone",
         "edge-agent/src/core/lane.rs",

@@ -48,6 +48,7 @@ impl Source {
     pub fn is_test(&self) -> bool {
         self.path.split('/').any(|part| part == "tests" || part == "tests.rs" || part == "benches")
             || self.file_name().ends_with("_tests.rs")
+            || (self.file_name() == "testing.rs" && !self.path.starts_with("protocol/"))
     }
 }
 
