@@ -9,6 +9,8 @@ mod pool;
 mod schema;
 mod system_tx;
 mod tenant_tx;
+#[cfg(test)]
+mod tests;
 #[doc(hidden)]
 pub mod testing;
 
