@@ -8,6 +8,7 @@ pub mod business_day;
 pub mod collection;
 pub mod enroll;
 pub mod event;
+pub mod frame;
 pub mod id;
 pub mod ledger;
 pub mod limits;
@@ -15,6 +16,11 @@ pub mod money;
 pub mod price;
 pub mod promotion;
 pub mod quantity;
+pub mod session;
 pub mod tax;
 pub mod ticket;
 pub mod timestamp;
+pub mod version;
+
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
