@@ -1,0 +1,13 @@
+//! analytics: what the sales come to. Reads the roll-ups that sales keeps (app.sales_days, app.sales_hours,
+//! app.product_days, app.stock_days) and owns no table; must not read tickets or events.
+
+pub mod routes;
+pub mod rules;
+pub mod service;
+pub mod store;
+pub mod types;
+
+#[cfg(test)]
+mod tests;
+
+pub use routes::routes;

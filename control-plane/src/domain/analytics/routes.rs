@@ -1,0 +1,146 @@
+//! Figures over HTTP. No SQL, no decisions.
+#![allow(unused_qualifications, reason = "the macro of a documented route writes its query's type in full")]
+
+use axum::extract::State;
+use protocol::limits;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::rules::Range;
+use super::service::{self, AnalyticsError};
+use super::types::{DayFigures, HourFigures, Overview, ProductFigures, Series};
+use crate::app::App;
+use crate::auth::guard::Caller;
+use crate::db::TenantTx;
+use crate::domain::sales::routes::{read_date, read_id};
+use crate::http::error::ErrorBody;
+use crate::http::{ApiError, ApiResult, Data, Query};
+
+/// The routes of analytics.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(overview))
+        .routes(routes!(by_day))
+        .routes(routes!(by_hour))
+        .routes(routes!(products))
+}
+
+impl From<AnalyticsError> for ApiError {
+    fn from(error: AnalyticsError) -> Self {
+        match error {
+            AnalyticsError::Db(error) => error.into(),
+            AnalyticsError::Range(error) => Self::validation(error.to_string()),
+            AnalyticsError::NoShop => Self::not_found("shop"),
+            AnalyticsError::Shops(error) => error,
+        }
+    }
+}
+
+/// Of which shop and days; left out or blank does not narrow.
+#[derive(Debug, Deserialize, IntoParams)]
+struct RangeQuery {
+    /// One shop; all of them otherwise.
+    #[serde(default)]
+    shop_id: String,
+    /// First trading day, such as 2010-12-01.
+    #[serde(default)]
+    from: String,
+    /// Last trading day, included.
+    #[serde(default)]
+    to: String,
+}
+
+impl RangeQuery {
+    fn range(&self) -> ApiResult<Range> {
+        let shop = read_id("shop_id", &self.shop_id)?;
+        let (from, to) = (read_date("from", &self.from)?, read_date("to", &self.to)?);
+        Ok(Range::new(shop, from, to).map_err(AnalyticsError::from)?)
+    }
+}
+
+/// What the shops sold in some trading days: gross and returns positive, tax included; net = gross - returns.
+#[utoipa::path(get, path = "/v1/analytics/overview", tag = "analytics", operation_id = "get_overview",
+    params(RangeQuery), responses((status = 200, body = Data<Overview>), (status = 404, body = ErrorBody)))]
+async fn overview(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<RangeQuery>,
+) -> ApiResult<Data<Overview>> {
+    let range = query.range()?;
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    Ok(Data::new(service::overview(&mut tx, &range).await?))
+}
+
+/// Day by day, newest first; days without figures are left out.
+#[utoipa::path(get, path = "/v1/analytics/by-day", tag = "analytics", operation_id = "list_days",
+    params(RangeQuery), responses((status = 200, body = Data<Series<DayFigures>>), (status = 404, body = ErrorBody)))]
+async fn by_day(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<RangeQuery>,
+) -> ApiResult<Data<Series<DayFigures>>> {
+    let range = query.range()?;
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    Ok(Data::new(service::by_day(&mut tx, &range).await?))
+}
+
+/// All 24 hours of the clock on the shop's wall, over the days asked for.
+#[utoipa::path(get, path = "/v1/analytics/by-hour", tag = "analytics", operation_id = "list_hours",
+    params(RangeQuery), responses((status = 200, body = Data<Series<HourFigures>>), (status = 404, body = ErrorBody)))]
+async fn by_hour(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<RangeQuery>,
+) -> ApiResult<Data<Series<HourFigures>>> {
+    let range = query.range()?;
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    Ok(Data::new(service::by_hour(&mut tx, &range).await?))
+}
+
+/// What products are ranked by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum RankBy {
+    /// What they came to.
+    #[default]
+    Net,
+    /// How many went.
+    Quantity,
+}
+
+/// Of which shop and days, ranked how, and how many.
+#[derive(Debug, Deserialize, IntoParams)]
+struct ProductsQuery {
+    /// One shop; all of them otherwise.
+    #[serde(default)]
+    shop_id: String,
+    /// First trading day, such as 2010-12-01.
+    #[serde(default)]
+    from: String,
+    /// Last trading day, included.
+    #[serde(default)]
+    to: String,
+    /// net or quantity.
+    #[serde(default)]
+    by: RankBy,
+    /// How many, 1 to 500; 20 if not said.
+    limit: Option<u32>,
+}
+
+/// The products that sold best.
+#[utoipa::path(get, path = "/v1/analytics/products", tag = "analytics", operation_id = "list_top_products",
+    params(ProductsQuery),
+    responses((status = 200, body = Data<Series<ProductFigures>>), (status = 404, body = ErrorBody)))]
+async fn products(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ProductsQuery>,
+) -> ApiResult<Data<Series<ProductFigures>>> {
+    let ProductsQuery { shop_id, from, to, by, limit } = query;
+    let range = RangeQuery { shop_id, from, to }.range()?;
+    let limit = limit.unwrap_or(20).clamp(1, limits::PAGE_ROWS);
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    Ok(Data::new(service::products(&mut tx, &range, by == RankBy::Quantity, limit).await?))
+}

@@ -1,0 +1,82 @@
+//! Which figures are asked for, and when they can be added. Pure.
+
+use time::Date;
+use uuid::Uuid;
+
+/// A shop, or all of them, over some trading days (both ends included; an open end is all there is).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Range {
+    /// One shop.
+    pub shop: Option<Uuid>,
+    /// First day.
+    pub from: Option<Date>,
+    /// Last day.
+    pub to: Option<Date>,
+}
+
+/// Why figures cannot be given.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum RangeError {
+    /// The days end before they begin.
+    #[error("from: {from} lies after to: {to}")]
+    Reversed {
+        /// First day.
+        from: Date,
+        /// Last day.
+        to: Date,
+    },
+    /// Amounts of several currencies are never added.
+    #[error("the figures are in several currencies ({0}); ask shop by shop with shop_id, or for fewer days")]
+    Currencies(String),
+}
+
+impl Range {
+    /// A range whose days do not run backwards.
+    ///
+    /// # Errors
+    /// [`RangeError::Reversed`].
+    pub fn new(shop: Option<Uuid>, from: Option<Date>, to: Option<Date>) -> Result<Self, RangeError> {
+        match (from, to) {
+            (Some(from), Some(to)) if from > to => Err(RangeError::Reversed { from, to }),
+            _ => Ok(Self { shop, from, to }),
+        }
+    }
+}
+
+/// The one currency of some figures, else of the shops asked for; none when there is nothing to tell it by.
+///
+/// # Errors
+/// [`RangeError::Currencies`] when there are several: of figures always, of shops when there are no figures yet.
+pub fn one_currency(of_figures: &[String], of_shops: &[String]) -> Result<Option<String>, RangeError> {
+    let all = if of_figures.is_empty() { of_shops } else { of_figures };
+    match all {
+        [] => Ok(None),
+        [one] => Ok(Some(one.clone())),
+        // No figures and several kinds of shops: all sums are 0 in any currency, so none is named.
+        _ if of_figures.is_empty() => Ok(None),
+        several => Err(RangeError::Currencies(several.join(", "))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn currencies_are_never_added() {
+        let (eur, gbp) = ("EUR".to_owned(), "GBP".to_owned());
+        assert_eq!(one_currency(&[], &[]), Ok(None));
+        assert_eq!(one_currency(&[], std::slice::from_ref(&gbp)), Ok(Some(gbp.clone())));
+        assert_eq!(one_currency(std::slice::from_ref(&eur), std::slice::from_ref(&gbp)), Ok(Some(eur.clone())));
+        assert_eq!(one_currency(&[], &[eur.clone(), gbp.clone()]), Ok(None));
+        assert!(one_currency(&[eur, gbp], &[]).is_err());
+    }
+
+    #[test]
+    fn days_run_forward() {
+        let day = |number| Date::from_julian_day(number).unwrap();
+        assert!(Range::new(None, Some(day(9)), Some(day(9))).is_ok());
+        assert!(Range::new(None, Some(day(9)), Some(day(8))).is_err());
+        assert!(Range::new(None, None, Some(day(8))).is_ok());
+    }
+}

@@ -1,0 +1,169 @@
+//! All SQL that reads the roll-ups. Decides nothing.
+
+use protocol::quantity::Quantity;
+use sqlx::postgres::PgRow;
+use sqlx::{PgConnection, Postgres, Row, query::Query};
+use time::Date;
+use uuid::Uuid;
+
+use super::rules::Range;
+use super::types::{DayFigures, Figures, HourFigures, Overview, ProductFigures};
+
+const OVERVIEW: &str = "SELECT coalesce(sum(sales), 0)::bigint AS sales, coalesce(sum(returns), 0)::bigint AS returns,
+        coalesce(sum(lines), 0)::bigint AS lines, coalesce(sum(gross_sales_minor), 0)::bigint AS gross_sales_minor,
+        coalesce(sum(returns_minor), 0)::bigint AS returns_minor, coalesce(sum(tax_minor), 0)::bigint AS tax_minor,
+        coalesce(sum(discounts_minor), 0)::bigint AS discounts_minor,
+        coalesce(sum(rounding_minor), 0)::bigint AS rounding_minor,
+        coalesce(sum(mismatched), 0)::bigint AS mismatched, coalesce(sum(late_entries), 0)::bigint AS late_entries,
+        coalesce(array_agg(DISTINCT currency ORDER BY currency), '{}') AS currencies
+    FROM app.sales_days
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND ($3::date IS NULL OR business_date >= $3)
+        AND ($4::date IS NULL OR business_date <= $4)";
+const STOCK: &str = "SELECT coalesce(sum(write_offs), 0)::bigint AS write_offs,
+        coalesce(sum(lines), 0)::bigint AS write_off_lines
+    FROM app.stock_days
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND ($3::date IS NULL OR business_date >= $3)
+        AND ($4::date IS NULL OR business_date <= $4)";
+const RESTATED: &str = "SELECT count(*) AS restated_days FROM (
+        SELECT shop_id, business_date FROM app.sales_days
+        WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND ($3::date IS NULL OR business_date >= $3)
+            AND ($4::date IS NULL OR business_date <= $4) AND restated_at IS NOT NULL
+        UNION
+        SELECT shop_id, business_date FROM app.stock_days
+        WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND ($3::date IS NULL OR business_date >= $3)
+            AND ($4::date IS NULL OR business_date <= $4) AND restated_at IS NOT NULL
+    ) days";
+const BY_DAY: &str = "SELECT business_date, sum(sales)::bigint AS sales, sum(returns)::bigint AS returns,
+        sum(lines)::bigint AS lines, sum(gross_sales_minor)::bigint AS gross_sales_minor,
+        sum(returns_minor)::bigint AS returns_minor, sum(tax_minor)::bigint AS tax_minor,
+        sum(mismatched)::bigint AS mismatched, bool_or(restated_at IS NOT NULL) AS restated,
+        array_agg(DISTINCT currency ORDER BY currency) AS currencies
+    FROM app.sales_days
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND ($3::date IS NULL OR business_date >= $3)
+        AND ($4::date IS NULL OR business_date <= $4)
+    GROUP BY business_date ORDER BY business_date DESC LIMIT $5";
+const BY_HOUR: &str = "SELECT hour, sum(sales)::bigint AS sales, sum(returns)::bigint AS returns,
+        sum(lines)::bigint AS lines, sum(gross_sales_minor)::bigint AS gross_sales_minor,
+        sum(returns_minor)::bigint AS returns_minor, sum(tax_minor)::bigint AS tax_minor,
+        array_agg(DISTINCT currency ORDER BY currency) AS currencies
+    FROM app.sales_hours
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND ($3::date IS NULL OR business_date >= $3)
+        AND ($4::date IS NULL OR business_date <= $4)
+    GROUP BY hour ORDER BY hour";
+const PRODUCTS: &str = "SELECT code, (array_agg(description ORDER BY business_date DESC))[1] AS description,
+        sum(lines)::bigint AS lines, sum(quantity_milli)::bigint AS quantity_milli, sum(net_minor)::bigint AS net_minor,
+        sum(tax_minor)::bigint AS tax_minor, array_agg(DISTINCT currency ORDER BY currency) AS currencies
+    FROM app.product_days
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND ($3::date IS NULL OR business_date >= $3)
+        AND ($4::date IS NULL OR business_date <= $4)
+    GROUP BY code
+    ORDER BY CASE WHEN $5 THEN sum(quantity_milli) ELSE sum(net_minor) END DESC, code LIMIT $6";
+
+/// Every statement of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] = &[OVERVIEW, STOCK, RESTATED, BY_DAY, BY_HOUR, PRODUCTS];
+
+type PgQuery = Query<'static, Postgres, sqlx::postgres::PgArguments>;
+
+fn ranged(sql: &'static str, tenant: Uuid, range: &Range) -> PgQuery {
+    sqlx::query(sql).bind(tenant).bind(range.shop).bind(range.from).bind(range.to)
+}
+
+fn figures(row: &PgRow) -> Result<Figures, sqlx::Error> {
+    let gross: i64 = row.try_get("gross_sales_minor")?;
+    let returned: i64 = row.try_get("returns_minor")?;
+    Ok(Figures {
+        sales: row.try_get("sales")?,
+        returns: row.try_get("returns")?,
+        lines: row.try_get("lines")?,
+        gross_sales_minor: gross,
+        returns_minor: returned,
+        net_sales_minor: gross.saturating_sub(returned),
+        tax_minor: row.try_get("tax_minor")?,
+    })
+}
+
+/// The overview without its currency, and the currencies of its days.
+pub async fn overview(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    range: &Range,
+) -> Result<(Overview, Vec<String>), sqlx::Error> {
+    let row = ranged(OVERVIEW, tenant, range).fetch_one(&mut *conn).await?;
+    let stock = ranged(STOCK, tenant, range).fetch_one(&mut *conn).await?;
+    let restated_days: i64 = ranged(RESTATED, tenant, range).fetch_one(conn).await?.try_get("restated_days")?;
+    let overview = Overview {
+        currency: None,
+        figures: figures(&row)?,
+        discounts_minor: row.try_get("discounts_minor")?,
+        rounding_minor: row.try_get("rounding_minor")?,
+        write_offs: stock.try_get("write_offs")?,
+        write_off_lines: stock.try_get("write_off_lines")?,
+        mismatched: row.try_get("mismatched")?,
+        late_entries: row.try_get("late_entries")?,
+        restated: restated_days > 0,
+        restated_days,
+    };
+    Ok((overview, row.try_get("currencies")?))
+}
+
+/// Rows with the currencies they are in, each once.
+type Rows<T> = (Vec<T>, Vec<String>);
+
+fn gather<T>(rows: &[PgRow], read: impl Fn(&PgRow) -> Result<T, sqlx::Error>) -> Result<Rows<T>, sqlx::Error> {
+    let mut found = Vec::with_capacity(rows.len());
+    let mut currencies: Vec<String> = Vec::new();
+    for row in rows {
+        found.push(read(row)?);
+        currencies.extend(row.try_get::<Vec<String>, _>("currencies")?);
+    }
+    currencies.sort();
+    currencies.dedup();
+    Ok((found, currencies))
+}
+
+/// Days, the newest first.
+pub async fn by_day(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    range: &Range,
+    limit: i64,
+) -> Result<Rows<DayFigures>, sqlx::Error> {
+    let rows = ranged(BY_DAY, tenant, range).bind(limit).fetch_all(conn).await?;
+    gather(&rows, |row| {
+        Ok(DayFigures {
+            business_date: row.try_get::<Date, _>("business_date")?.to_string(),
+            figures: figures(row)?,
+            mismatched: row.try_get("mismatched")?,
+            restated: row.try_get("restated")?,
+        })
+    })
+}
+
+/// Hours that have any figures.
+pub async fn by_hour(conn: &mut PgConnection, tenant: Uuid, range: &Range) -> Result<Rows<HourFigures>, sqlx::Error> {
+    let rows = ranged(BY_HOUR, tenant, range).fetch_all(conn).await?;
+    gather(&rows, |row| Ok(HourFigures { hour: row.try_get("hour")?, figures: figures(row)? }))
+}
+
+/// The first products by what they came to, or by how many went.
+pub async fn products(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    range: &Range,
+    by_quantity: bool,
+    limit: i64,
+) -> Result<Rows<ProductFigures>, sqlx::Error> {
+    let rows = ranged(PRODUCTS, tenant, range).bind(by_quantity).bind(limit).fetch_all(conn).await?;
+    gather(&rows, |row| {
+        let milli: i64 = row.try_get("quantity_milli")?;
+        Ok(ProductFigures {
+            code: row.try_get("code")?,
+            description: row.try_get("description")?,
+            lines: row.try_get("lines")?,
+            quantity: Quantity::from_milli(milli)
+                .map_or_else(|_| format!("{milli}e-3"), |quantity| quantity.to_string()),
+            net_minor: row.try_get("net_minor")?,
+            tax_minor: row.try_get("tax_minor")?,
+        })
+    })
+}

@@ -1,0 +1,176 @@
+//! The catalogue over HTTP: products one by one, the list, and the import. No SQL, no decisions.
+#![allow(unused_qualifications, reason = "the macro of a documented route writes its query's type in full")]
+
+use axum::body::Body;
+use axum::extract::State;
+use protocol::collection::Collection;
+use protocol::limits;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::import::FileError;
+use super::rules::{self, Fault};
+use super::service::{self, By, CatalogError};
+use super::types::{ImportReport, Outcome, ProductBody, ProductView};
+use crate::app::App;
+use crate::auth::guard::Caller;
+use crate::db::TenantTx;
+use crate::domain::pricing::types::Source;
+use crate::http::error::ErrorBody;
+use crate::http::{ApiError, ApiResult, Data, Json, Path, Query, body};
+
+/// The routes of the catalogue.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one, put, remove)).routes(routes!(import_file))
+}
+
+impl From<Fault> for ApiError {
+    fn from(fault: Fault) -> Self {
+        Self::field(fault.field, fault.message)
+    }
+}
+
+impl From<CatalogError> for ApiError {
+    fn from(error: CatalogError) -> Self {
+        match error {
+            CatalogError::Db(error) => error.into(),
+            CatalogError::File(FileError::NotUtf8 | FileError::Empty) => Self::malformed(error.to_string()),
+            CatalogError::File(_) | CatalogError::TooMany(_) => Self::validation(error.to_string()),
+            CatalogError::Worker(what) => Self::internal(what),
+        }
+    }
+}
+
+/// What to list.
+#[derive(Debug, Deserialize, IntoParams)]
+struct ListQuery {
+    /// Start of a code, words of the description, or a barcode.
+    #[serde(default)]
+    q: String,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: String,
+    /// Page size, 1 to 500; 50 if not said.
+    limit: Option<u32>,
+}
+
+/// Products by code, page by page.
+#[utoipa::path(get, path = "/v1/catalog/products", tag = "catalog", operation_id = "list_products",
+    params(ListQuery), responses((status = 200, body = Data<Vec<ProductView>>), (status = 401, body = ErrorBody)))]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Data<Vec<ProductView>>> {
+    if query.q.len() > limits::DESCRIPTION_BYTES || query.cursor.len() > limits::CODE_BYTES {
+        return Err(ApiError::malformed("q or cursor is longer than any product's text"));
+    }
+    if query.q.contains('\0') || query.cursor.contains('\0') {
+        return Err(ApiError::malformed("q or cursor has a character that no product has"));
+    }
+    let limit = query.limit.unwrap_or(50).clamp(1, limits::PAGE_ROWS);
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let page = service::list(&mut tx, &query.q, &query.cursor, limit).await?;
+    Ok(Data::page(page.products, page.next, limit))
+}
+
+/// One product.
+#[utoipa::path(get, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "get_product",
+    params(("code" = String, Path)),
+    responses((status = 200, body = Data<ProductView>), (status = 404, body = ErrorBody)))]
+async fn one(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> ApiResult<Data<ProductView>> {
+    known(&code)?;
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let found = service::one(&mut tx, &code).await?;
+    found.map(Data::new).ok_or_else(|| ApiError::not_found("product"))
+}
+
+/// A code that could not be one names nothing.
+fn known(code: &str) -> ApiResult<()> {
+    rules::check_code(code).map_err(|_| ApiError::not_found("product"))
+}
+
+/// Makes a product as said, new or not; its nodes are told at once.
+#[utoipa::path(put, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "put_product",
+    params(("code" = String, Path)), request_body = ProductBody,
+    responses((status = 200, body = Data<ProductView>), (status = 422, body = ErrorBody)))]
+async fn put(
+    State(app): State<App>,
+    caller: Caller,
+    Path(code): Path<String>,
+    Json(body): Json<ProductBody>,
+) -> ApiResult<Data<ProductView>> {
+    let wanted = rules::check_body(&code, body)?;
+    let by = By { person: caller.person, source: Source::Product, at: app.clock.now() };
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let changed = service::change(&mut tx, by, std::slice::from_ref(&wanted)).await?;
+    let product = service::one(&mut tx, &code).await?.ok_or_else(|| ApiError::not_found("product"))?;
+    tx.save().await?;
+    if !changed.changes.is_empty() {
+        app.hint(caller.tenant, Collection::Catalogue);
+    }
+    Ok(Data::new(product))
+}
+
+/// What became of a product that was removed.
+#[derive(Debug, Serialize, ToSchema)]
+struct Removed {
+    /// Its code.
+    code: String,
+    /// The catalogue version without it.
+    version: u64,
+}
+
+/// Takes a product out of sale. Its past stays; a later PUT brings it back.
+#[utoipa::path(delete, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "delete_product",
+    params(("code" = String, Path)),
+    responses((status = 200, body = Data<Removed>), (status = 404, body = ErrorBody)))]
+async fn remove(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> ApiResult<Data<Removed>> {
+    known(&code)?;
+    let by = By { person: caller.person, source: Source::Removal, at: app.clock.now() };
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let version = service::remove(&mut tx, by, &code).await?.ok_or_else(|| ApiError::not_found("product"))?;
+    tx.save().await?;
+    app.hint(caller.tenant, Collection::Catalogue);
+    Ok(Data::new(Removed { code, version }))
+}
+
+/// How much of the report is wanted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+enum ReportOf {
+    /// Every line.
+    #[default]
+    All,
+    /// Only lines that were not taken.
+    Problems,
+}
+
+/// How an import is to be told.
+#[derive(Debug, Deserialize, IntoParams)]
+struct ImportQuery {
+    /// `all` lines, or `problems` only.
+    #[serde(default)]
+    report: ReportOf,
+}
+
+/// Takes a catalogue file in (CSV; header line code,description,unit_price[,tax_rate_percent][,unit][,barcodes] in
+/// any order). Good lines are taken together, bad ones are told one by one. The same file again changes nothing.
+#[utoipa::path(post, path = "/v1/catalog/imports", tag = "catalog", operation_id = "import_catalog",
+    params(ImportQuery), request_body(content = String, content_type = "text/csv"),
+    responses((status = 200, body = Data<ImportReport>), (status = 413, body = ErrorBody), (status = 422, body = ErrorBody)))]
+async fn import_file(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ImportQuery>,
+    sent: Body,
+) -> ApiResult<Data<ImportReport>> {
+    let bytes = body::read(sent, limits::IMPORT_BODY_BYTES).await?;
+    let mut report = service::import(&app, caller.tenant, caller.person, bytes).await?;
+    if query.report == ReportOf::Problems {
+        report.lines.retain(|line| line.outcome == Outcome::Rejected);
+    }
+    Ok(Data::new(report))
+}

@@ -1,0 +1,109 @@
+//! What can be done with prices, and what a node is sent to know them.
+
+use protocol::collection::{CatalogueDelta, Collection, Delivery, Version};
+use protocol::id::{PersonId, TenantId};
+use protocol::limits;
+use protocol::price::UnitPrice;
+
+use super::store;
+use super::types::{PriceChange, PriceView, Source};
+use crate::app::App;
+use crate::db::{DbError, TenantTx};
+use crate::domain::catalog::service::{self as catalog, By, CatalogError, Step};
+use crate::domain::catalog::store::Change;
+use crate::domain::catalog::types::Wanted;
+use crate::domain::sales::types::NodeIdentity;
+use crate::domain::shops;
+
+/// Writes a revision of the catalogue down, in the transaction of the change.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn revise(tx: &mut TenantTx, by: By, version: i64, changes: &[Change]) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let changed = i32::try_from(changes.len()).unwrap_or(i32::MAX);
+    store::revise(tx.conn(), tenant, version, by, changed).await?;
+    Ok(store::price_changes(tx.conn(), tenant, version, changes).await?)
+}
+
+/// Writes down that a product was taken out of sale.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn revise_removal(tx: &mut TenantTx, by: By, version: i64) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    Ok(store::revise(tx.conn(), tenant, version, by, 1).await?)
+}
+
+/// Sets the price of a product that is sold; its nodes are told at once. `None` if there is no such product.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn set_price(
+    app: &App,
+    tenant: TenantId,
+    person: PersonId,
+    code: &str,
+    price: UnitPrice,
+) -> Result<Option<PriceView>, CatalogError> {
+    let by = By { person, source: Source::Price, at: app.clock.now() };
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    // Locked before it is looked at, so that a product taken out of sale meanwhile does not come back.
+    catalog::lock(&mut tx, by.at).await?;
+    if catalog::one(&mut tx, code).await?.is_none() {
+        return Ok(None);
+    }
+    let wanted = Wanted {
+        code: code.to_owned(),
+        description: None,
+        unit_price_e4: Some(price.e4()),
+        tax_rate_ppm: None,
+        unit: None,
+        barcodes: None,
+    };
+    let done = catalog::change(&mut tx, by, &[wanted]).await?;
+    tx.save().await?;
+    let changed = !done.changes.is_empty();
+    if changed {
+        app.hint(tenant, Collection::Catalogue);
+    }
+    Ok(Some(PriceView { code: code.to_owned(), unit_price: price, version: done.version, changed }))
+}
+
+/// The last changes of a price, newest first, before a version (0: from the newest).
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn history(tx: &mut TenantTx, code: &str, before: u64, limit: u32) -> Result<Vec<PriceChange>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let before = i64::try_from(before).ok().filter(|version| *version > 0).unwrap_or(i64::MAX);
+    let limit = i64::from(limit.clamp(1, limits::PAGE_ROWS));
+    Ok(store::history(tx.conn(), tenant, code, before, limit).await?)
+}
+
+/// What a node needs of a collection to come from `have` to the present; `None` when it is current. A delta where
+/// one leads there and is smaller than the whole, else the whole.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn downlink(
+    app: &App,
+    who: &NodeIdentity,
+    collection: Collection,
+    have: Version,
+) -> Result<Option<Delivery>, DbError> {
+    let mut tx = TenantTx::begin(&app.db, who.tenant).await?;
+    match collection {
+        Collection::Catalogue => Ok(match catalog::step(&mut tx, have).await? {
+            Step::Current => None,
+            Step::Whole(catalogue) => Some(Delivery::Catalogue(catalogue)),
+            Step::Changes { to, upserts, removals } => {
+                Some(Delivery::CatalogueDelta(CatalogueDelta { from: have, to, upserts, removals }))
+            }
+        }),
+        Collection::Shop => {
+            let settings = shops::service::settings(&mut tx, who.shop).await?;
+            Ok(settings.filter(|settings| settings.version != have).map(Delivery::Shop))
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Tests of pricing against a real PostgreSQL.

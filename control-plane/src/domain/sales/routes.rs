@@ -1,0 +1,135 @@
+//! Sales over HTTP: the list of tickets and one ticket whole. No SQL, no decisions.
+#![allow(unused_qualifications, reason = "the macro of a documented route writes its query's type in full")]
+
+use axum::extract::State;
+use protocol::id::ShopId;
+use protocol::limits;
+use serde::Deserialize;
+use time::Date;
+use utoipa::IntoParams;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use uuid::Uuid;
+
+use super::tickets::rules::{Filter, Place, kind_number};
+use super::tickets::service;
+use super::types::{TicketDetail, TicketRow};
+use crate::app::App;
+use crate::auth::guard::Caller;
+use crate::db::TenantTx;
+use crate::domain::shops;
+use crate::http::error::ErrorBody;
+use crate::http::{ApiError, ApiResult, Data, Path, Query};
+
+/// The routes of sales.
+pub fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list)).routes(routes!(one))
+}
+
+/// What to list. A field left out, or blank, does not narrow.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+struct ListQuery {
+    /// Of one shop.
+    #[serde(default)]
+    shop_id: String,
+    /// Of one trading day, such as 2010-12-01; stands for from and to.
+    #[serde(default)]
+    date: String,
+    /// From this trading day on.
+    #[serde(default)]
+    from: String,
+    /// Up to this trading day.
+    #[serde(default)]
+    to: String,
+    /// sale or return.
+    #[serde(default)]
+    kind: String,
+    /// Of one lane.
+    #[serde(default)]
+    lane_id: String,
+    /// `next_cursor` of the page before.
+    #[serde(default)]
+    cursor: String,
+    /// Page size, 1 to 500; 50 if not said.
+    limit: Option<u32>,
+}
+
+/// Reads a trading day from a query; blank is none.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn read_date(field: &str, text: &str) -> ApiResult<Option<Date>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let date = text.parse::<protocol::business_day::BusinessDate>().map_err(|error| wrong(field, error))?;
+    super::rules::calendar_date(date).map(Some).map_err(|error| wrong(field, error))
+}
+
+/// Reads an id from a query; blank is none.
+///
+/// # Errors
+/// 400 naming the field.
+pub fn read_id(field: &str, text: &str) -> ApiResult<Option<Uuid>> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Uuid::parse_str(text).map(Some).map_err(|_| wrong(field, format!("{text:?} is no id")))
+}
+
+fn wrong(field: &str, what: impl std::fmt::Display) -> ApiError {
+    ApiError::malformed(format!("{field}: {what}")).with(serde_json::json!({ "field": field }))
+}
+
+fn filter(query: &ListQuery) -> ApiResult<Filter> {
+    let day = read_date("date", &query.date)?;
+    let kind = match query.kind.as_str() {
+        "" => None,
+        name => Some(kind_number(name).ok_or_else(|| wrong("kind", format!("{name:?} is neither sale nor return")))?),
+    };
+    let after = match query.cursor.as_str() {
+        "" => None,
+        text => Some(Place::parse(text).ok_or_else(|| wrong("cursor", "give next_cursor of the page before"))?),
+    };
+    Ok(Filter {
+        shop: read_id("shop_id", &query.shop_id)?,
+        from: day.map_or_else(|| read_date("from", &query.from), |day| Ok(Some(day)))?,
+        to: day.map_or_else(|| read_date("to", &query.to), |day| Ok(Some(day)))?,
+        kind,
+        lane: read_id("lane_id", &query.lane_id)?,
+        after,
+        limit: query.limit.unwrap_or(50).clamp(1, limits::PAGE_ROWS),
+    })
+}
+
+/// Tickets, newest first, page by page.
+#[utoipa::path(get, path = "/v1/sales/tickets", tag = "sales", operation_id = "list_tickets", params(ListQuery),
+    responses((status = 200, body = Data<Vec<TicketRow>>), (status = 404, body = ErrorBody)))]
+async fn list(
+    State(app): State<App>,
+    caller: Caller,
+    Query(query): Query<ListQuery>,
+) -> ApiResult<Data<Vec<TicketRow>>> {
+    let filter = filter(&query)?;
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    if let Some(shop) = filter.shop {
+        let found = shops::service::settings(&mut tx, ShopId::from_uuid(shop)).await?;
+        found.ok_or_else(|| ApiError::not_found("shop"))?;
+    }
+    let page = service::list(&mut tx, &filter).await?;
+    Ok(Data::page(page.tickets, page.next, filter.limit))
+}
+
+/// One ticket whole, as its event says it, named by node, term and position.
+#[utoipa::path(get, path = "/v1/sales/tickets/{node_id}/{term}/{seq}", tag = "sales", operation_id = "get_ticket",
+    params(("node_id" = Uuid, Path), ("term" = u32, Path), ("seq" = i64, Path)),
+    responses((status = 200, body = Data<TicketDetail>), (status = 404, body = ErrorBody)))]
+async fn one(
+    State(app): State<App>,
+    caller: Caller,
+    Path((node, term, seq)): Path<(Uuid, u32, i64)>,
+) -> ApiResult<Data<TicketDetail>> {
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let found = service::one(&mut tx, node, i64::from(term), seq).await?;
+    found.map(Data::new).ok_or_else(|| ApiError::not_found("ticket"))
+}

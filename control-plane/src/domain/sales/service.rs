@@ -1,0 +1,69 @@
+//! What other nouns and the gateway ask of sales: take events in, say what is known, look things up.
+
+use protocol::id::{NodeId, Seq, ShopId, Stream, TenantId, Term};
+use protocol::ledger::{Hash, Record};
+use protocol::session::ack::RangeSet;
+
+use super::check::{self, CheckReport};
+use super::ingest::{self, Cursor};
+use super::types::{IngestError, IngestReport, LogCompleteness};
+use super::{completeness as complete, store};
+use crate::app::App;
+use crate::db::{DbError, TenantTx};
+use crate::domain::sales::types::NodeIdentity;
+
+/// The positions of a log that HQ holds.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn cursor(app: &App, who: &NodeIdentity, stream: Stream) -> Result<RangeSet, DbError> {
+    let mut tx = TenantTx::begin(&app.db, who.tenant).await?;
+    let row = store::read_cursor(tx.conn(), &ingest::log_of(who, stream)).await?;
+    // Ranges that make no sense are taken for none: the node sends again, and ingest sets the cursor right.
+    Ok(row.and_then(Cursor::of).map(|cursor| cursor.known).unwrap_or_default())
+}
+
+/// Takes one batch of a node's log in, in one transaction: stored, projected, summed, or nothing at all.
+/// Idempotent; the order of events is free.
+///
+/// # Errors
+/// [`IngestError`]: nothing of the batch was kept. [`IngestError::Db`] and [`IngestError::CursorRepaired`] may be
+/// tried again; the others mean that the node does not keep to the protocol.
+pub async fn ingest(
+    app: &App,
+    who: &NodeIdentity,
+    stream: Stream,
+    records: Vec<Record>,
+) -> Result<IngestReport, IngestError> {
+    ingest::ingest(&app.db, app.clock.now(), ingest::log_of(who, stream), stream, who.tenant, records).await
+}
+
+/// What HQ holds of each fiscal log of a shop. A shop of another tenant has none.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn completeness(tx: &mut TenantTx, shop: ShopId) -> Result<Vec<LogCompleteness>, DbError> {
+    complete::of_shop(tx, shop).await
+}
+
+/// The chain hash HQ has at one position of a log; `None` while the chain is not verified up to it.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn hash_at(
+    tx: &mut TenantTx,
+    node: NodeId,
+    term: Term,
+    stream: Stream,
+    seq: Seq,
+) -> Result<Option<Hash>, DbError> {
+    complete::hash_at(tx, node, term, stream, seq).await
+}
+
+/// Makes a tenant's projections again from its events, beside those that stand, and compares. Changes nothing.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn rebuild(app: &App, tenant: TenantId) -> Result<CheckReport, DbError> {
+    check::rebuild(&app.db, tenant, app.clock.now()).await
+}

@@ -1,0 +1,1 @@
+//! Tests of sales against a real PostgreSQL.
