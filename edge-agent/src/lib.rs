@@ -1,1 +1,10 @@
-//! x
+//! One node of a shop: it owns the lanes, the ledger and the peripherals, and sells whatever happens to the
+//! internet. `agent` wires the rooms; decisions live in `core`, shells around it.
+
+pub mod clock;
+pub mod core;
+pub mod desk;
+pub mod lane;
+pub mod ledger;
+pub mod snapshot;
+pub mod store;

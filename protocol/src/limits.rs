@@ -138,3 +138,32 @@ pub const OFFER_AGAIN_MS: u64 = 60_000;
 pub const CHECKPOINT_QUIET_MS: u64 = 2_000;
 /// A checkpoint is signed at least this often while the log grows, in milliseconds.
 pub const CHECKPOINT_BUSY_MS: u64 = 30_000;
+
+/// How long an answer stands under its idempotency key, in milliseconds: seven days, a till that was off over a
+/// holiday still gets its receipt.
+pub const IDEMPOTENCY_MILLIS: i64 = 7 * 24 * 3_600 * 1_000;
+/// Answers and ends of tickets that a node keeps ready at most; the oldest make room. A day of a large shop,
+/// some 50 MB of disk; receipts do not need it, they stand in the fiscal log.
+pub const IDEMPOTENCY_ANSWERS: usize = 50_000;
+/// Largest answer kept byte for byte beside the one in a fiscal record: a ticket of 300 lines. Beyond it a repeated
+/// request is shown the ticket as it stands.
+pub const KEPT_ANSWER_BYTES: usize = 128 << 10;
+/// Asks that wait for the lane actor: every lane with a few at once, and as many again from tools.
+pub const DESK_ASKS: usize = 512;
+/// Asks that wait for one ticket whose last change is being written.
+pub const TICKET_ASKS: usize = 32;
+/// Work log records after which what is still open is copied forward, so that a start reads no more than these.
+pub const WORK_CARRY_EVENTS: u64 = 10_000;
+/// Work log records that are kept, some 60 MB: the answers of about a day, should the index be lost.
+pub const WORK_LOG_EVENTS: u64 = 60_000;
+/// Connections to the terminal doors together; of one address a fraction, so that one broken terminal does not lock
+/// the others out.
+pub const TERMINAL_CONNECTIONS: usize = 512;
+/// Connections of one address: every lane behind one router, each with a few.
+pub const TERMINAL_PEER_CONNECTIONS: usize = 256;
+/// Changes that a slow listener may lag behind before it is told to ask again.
+pub const CHANGES_WAITING: usize = 256;
+/// Products that one search shows at most.
+pub const SEARCH_PRODUCTS: usize = 100;
+/// Nodes on one page of a list.
+pub const NODE_PAGE: u32 = 200;

@@ -1,6 +1,13 @@
 //! The local index: sled behind the guards that its measured faults ask for. Owns opening it and setting it aside;
 //! everything in it can be rebuilt from the logs and the snapshots, so nothing here may ever stop a start.
 
+mod ages;
+pub mod answers;
+pub mod cursors;
+pub mod finished;
+pub mod index;
+pub mod returned;
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};

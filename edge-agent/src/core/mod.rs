@@ -1,0 +1,9 @@
+//! What the agent decides: pure and synchronous. Time, settings and lookups come in as arguments; a decision
+//! goes out. Imports nothing of the agent's shells.
+
+pub mod book;
+pub mod change;
+pub mod lane;
+pub mod pairing;
+pub mod refusal;
+pub mod shop;
