@@ -4,13 +4,21 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
 
+pub mod analytics;
+pub mod catalog;
 pub mod identity;
+pub mod pricing;
+pub mod sales;
 pub mod shops;
 pub mod tenants;
 
 /// Every route of every noun.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
+        .merge(analytics::routes())
+        .merge(catalog::routes())
         .merge(identity::routes())
+        .merge(pricing::routes())
+        .merge(sales::routes())
         .merge(shops::routes())
 }
