@@ -21,10 +21,15 @@ pub fn install() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// SHA-256 of a certificate, in lower-case hexadecimal.
-pub fn fingerprint(certificate: &CertificateDer<'_>) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, certificate);
-    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Whether `wanted` (lower-case hexadecimal) is the SHA-256 of a certificate, as browsers show it, or the BLAKE3
+/// that Tillway's own codes carry.
+fn is_fingerprint(wanted: &str, certificate: &CertificateDer<'_>) -> bool {
+    let sha256 = ring::digest::digest(&ring::digest::SHA256, certificate);
+    wanted == hexadecimal(sha256.as_ref()) || wanted == hexadecimal(&protocol::enroll::fingerprint(certificate))
 }
 
 /// Trusts a chain that holds the pinned CA and is signed by it; with no pin, anyone (loopback only).
@@ -44,7 +49,7 @@ impl ServerCertVerifier for Pinned {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         let Some(wanted) = &self.wanted else { return Ok(ServerCertVerified::assertion()) };
-        let ca = intermediates.iter().find(|certificate| &fingerprint(certificate) == wanted);
+        let ca = intermediates.iter().find(|certificate| is_fingerprint(wanted, certificate));
         let ca = ca.ok_or(Error::InvalidCertificate(CertificateError::UnknownIssuer))?;
         let mut roots = RootCertStore::empty();
         roots.add(ca.clone().into_owned())?;

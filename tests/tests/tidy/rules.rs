@@ -186,7 +186,7 @@ pub fn decisions_pure(sources: &[Source]) -> Vec<String> {
 
 fn may_hold_sql(rooms: &[&str]) -> bool {
     rooms.first() == Some(&"db")
-        || rooms.iter().any(|room| *room == "store")
+        || rooms.contains(&"store")
         || rooms == ["jobs", "queue"]
         || rooms.first() == Some(&"migrations")
 }

@@ -1,0 +1,9 @@
+//! Stories: what a shop and a head office live through, told with the real binaries and a real PostgreSQL.
+//! Each starts its own Tillway and leaves nothing behind.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a story that finds nothing ends the story")]
+
+mod bad_input;
+mod hq_down;
+mod power;
+mod prices;
+mod street;
