@@ -180,7 +180,7 @@ async fn a_disk_that_keeps_failing_refuses_and_the_log_stays_whole() {
 async fn readers_see_a_gapless_log_while_it_is_written_and_rolled() {
     let home = tempfile::tempdir().unwrap();
     let logs = open_on(home.path(), &Disk::default());
-    let reader = std::thread::spawn({
+    let reader = thread::spawn({
         let logs = logs.clone();
         move || {
             let mut next = 1;
