@@ -1,6 +1,7 @@
 //! One node of a shop: it owns the lanes, the ledger and the peripherals, and sells whatever happens to the
 //! internet. `agent` wires the rooms; decisions live in `core`, shells around it.
 
+pub mod cli;
 pub mod clock;
 pub mod core;
 pub mod desk;

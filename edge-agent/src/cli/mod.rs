@@ -1,0 +1,3 @@
+//! The command line: one file per command. Prints; decides nothing.
+
+pub mod journal;
