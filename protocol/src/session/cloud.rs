@@ -123,7 +123,7 @@ impl Cloud {
     pub fn committed(&mut self, id: u64, acked: &RangeSet) {
         let Some(lane) = self.lanes.iter_mut().find(|lane| lane.is_committing(id)) else { return };
         match lane.committed(acked) {
-            Ok(ack) => self.out.push_back(ack),
+            Ok(frames) => self.out.extend(frames),
             Err(error) => self.close(Closed::new(CloseCode::UNAVAILABLE, format!("cursor: {error}"))),
         }
         self.pump();
@@ -143,6 +143,12 @@ impl Cloud {
         if let Some(downlink) = found {
             self.out.push_back(downlink.offer(now, parcel));
         }
+    }
+
+    /// Whether a delivery of this collection is on its way. What is newer is offered once the node has taken it, so
+    /// that a slow link is never sent back to the start.
+    pub fn is_offering(&self, collection: Collection) -> bool {
+        self.downlinks.iter().any(|downlink| downlink.collection == collection && downlink.is_offering())
     }
 
     /// The version of a collection the node said it holds; `None` if it does not know the collection.

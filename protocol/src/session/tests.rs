@@ -378,3 +378,16 @@ fn a_head_is_signed_once_still_and_at_times_while_busy() {
     assert_eq!(signed[2], 71);
     assert!(now > Tick(90_000));
 }
+
+#[test]
+fn what_hq_deferred_comes_back() {
+    let mut cloud = cloud_up();
+    cloud.handle_frame(Tick(1), batch(Channel::Backlog, 1..=10));
+    let (id, _) = ingest(&mut cloud).unwrap();
+    cloud.committed(id, &RangeSet::try_from(vec![(1, 6)]).unwrap());
+    let said: Vec<Body> = std::iter::from_fn(|| cloud.poll_transmit()).map(|frame| frame.body).collect();
+    assert!(
+        matches!(&said[..], [Body::Ack(ack), Body::Nack(nack)] if ack.contiguous == 6 && nack.last == 10),
+        "{said:?}"
+    );
+}

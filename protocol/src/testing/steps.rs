@@ -205,6 +205,9 @@ impl Pair {
     pub(super) fn offer_if_newer(&mut self, connection: u64) {
         let (now, to) = (self.now, self.published);
         let Some(cloud) = self.clouds.get_mut(&connection) else { return };
+        if cloud.is_offering(Collection::Catalogue) {
+            return;
+        }
         let Some(held) = cloud.held(Collection::Catalogue).filter(|held| *held < to) else { return };
         if let Ok(parcel) = Parcel::from_bytes(Collection::Catalogue, held, to, &catalogue(to)) {
             cloud.offer(now, parcel);

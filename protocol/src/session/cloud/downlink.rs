@@ -92,6 +92,10 @@ impl Downlink {
         Frame::control(Body::Offer(offer))
     }
 
+    pub(super) const fn is_offering(&self) -> bool {
+        self.parcel.is_some()
+    }
+
     pub(super) fn expire(&mut self, now: Tick) -> Option<Frame> {
         let parcel = self.parcel.as_ref().filter(|_| self.again <= now)?;
         self.again = now.after(limits::OFFER_AGAIN_MS);

@@ -10,6 +10,9 @@ use crate::ledger::Record;
 use crate::limits;
 use crate::session::ack::{RangeError, RangeSet};
 
+/// How long a node waits with records that HQ deferred, in milliseconds: others may close gaps meanwhile.
+const DEFERRED_MS: u32 = 2_000;
+
 #[derive(Debug)]
 struct Job {
     first: u64,
@@ -35,13 +38,22 @@ pub(super) struct Handed {
     pub(super) prev: Option<[u8; 32]>,
 }
 
+/// The batch the shell has.
+#[derive(Clone, Copy, Debug)]
+struct Committing {
+    id: u64,
+    first: u64,
+    last: u64,
+    records: u64,
+}
+
 #[derive(Debug)]
 pub(super) struct Lane {
     pub(super) stream: Stream,
     known: RangeSet,
     live: VecDeque<Job>,
     backlog: VecDeque<Job>,
-    committing: Option<(u64, u64, u64)>,
+    committing: Option<Committing>,
 }
 
 impl Lane {
@@ -56,7 +68,7 @@ impl Lane {
     pub(super) fn waits(&self, batch: &BatchV1) -> Option<Taken> {
         let same = |first: u64, last: u64| first == batch.first && last == batch.last;
         let waiting = self.live.iter().chain(&self.backlog).any(|job| same(job.first, job.last));
-        if waiting || self.committing.is_some_and(|(_, first, last)| same(first, last)) {
+        if waiting || self.committing.is_some_and(|job| same(job.first, job.last)) {
             return Some(Taken::Again);
         }
         (self.live.len() + self.backlog.len() >= limits::BATCHES_WAITING).then_some(Taken::Full)
@@ -73,29 +85,33 @@ impl Lane {
             return None;
         }
         let job = self.live.pop_front().or_else(|| self.backlog.pop_front())?;
-        self.committing = Some((id, job.first, job.last));
+        let records = u64::try_from(job.records.len()).unwrap_or(u64::MAX);
+        self.committing = Some(Committing { id, first: job.first, last: job.last, records });
         Some(Handed { id, records: job.records, prev: job.prev })
     }
 
     pub(super) fn is_committing(&self, id: u64) -> bool {
-        self.committing.is_some_and(|(job, _, _)| job == id)
+        self.committing.is_some_and(|job| job.id == id)
     }
 
-    /// The commit is done: the acknowledgement.
-    pub(super) fn committed(&mut self, acked: &RangeSet) -> Result<Frame, RangeError> {
-        self.committing = None;
+    /// The commit is done: the acknowledgement, and the batch back if only a part of it was taken.
+    pub(super) fn committed(&mut self, acked: &RangeSet) -> Result<Vec<Frame>, RangeError> {
+        let job = self.committing.take();
         self.known.extend(acked)?;
-        Ok(Frame::control(Body::Ack(AckV1 {
+        let ack = Frame::control(Body::Ack(AckV1 {
             stream: self.stream as u8,
             ranges: acked.ranges().to_vec(),
             contiguous: self.known.contiguous().0,
             durable: true,
-        })))
+        }));
+        let partly = job.filter(|job| self.known.count_within(job.first, job.last) < job.records);
+        let back = partly.map(|job| nack(self.stream, job.first, job.last, DEFERRED_MS));
+        Ok([ack].into_iter().chain(back).collect())
     }
 
     /// The commit failed: it and what waits behind it goes back.
     pub(super) fn failed(&mut self, retry_after_ms: u32) -> Vec<Frame> {
-        let tried = self.committing.take().map(|(_, first, last)| (first, last));
+        let tried = self.committing.take().map(|job| (job.first, job.last));
         let waiting = self.live.drain(..).chain(self.backlog.drain(..)).map(|job| (job.first, job.last));
         let stream = self.stream;
         tried.into_iter().chain(waiting).map(|(first, last)| nack(stream, first, last, retry_after_ms)).collect()
