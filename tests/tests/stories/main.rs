@@ -7,3 +7,4 @@ mod hq_down;
 mod power;
 mod prices;
 mod street;
+mod tenants;
