@@ -8,8 +8,8 @@ use super::DbError;
 /// Tables of schema app that tw_platform may read over all tenants, each with its reason.
 pub const PLATFORM_READS: &[(&str, &str)] = &[
     ("tenants", "sign-in lists a person's tenants by name; jobs go through all tenants"),
+    ("claims", "a claim code is matched to its tenant before it is known who brings it"),
     ("memberships", "sign-in finds where a person belongs before a tenant is chosen"),
-    ("claims", "a box that enrols knows its claim and not yet its tenant"),
 ];
 
 /// Functions that may run with their owner's rights (with a fixed search path), each with its reason.

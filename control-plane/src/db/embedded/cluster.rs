@@ -281,6 +281,12 @@ impl Drop for Embedded {
             tracing::debug!(%error, "the record of the private PostgreSQL was gone already");
         }
         self.supervisor.stop(STOP_PATIENCE);
+        // A folder that was lent by /tmp goes back; the one in the state directory stays.
+        if !self.record.data.parent().is_some_and(|state| self.record.socket_dir.starts_with(state))
+            && let Err(error) = std::fs::remove_dir(&self.record.socket_dir)
+        {
+            tracing::debug!(%error, "the folder of the socket stays");
+        }
     }
 }
 

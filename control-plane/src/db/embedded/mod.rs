@@ -6,6 +6,8 @@ mod account;
 mod binaries;
 mod cluster;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 
 pub use cluster::{Embedded, EmbeddedError, Record};
 pub(super) use cluster::{Scratch, scratch, record_ready};

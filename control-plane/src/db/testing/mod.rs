@@ -6,6 +6,8 @@
 //! let mut tx = TenantTx::begin(&test.db, tenant).await?;
 //! ```
 
+pub mod isolation;
+
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::sync::OnceLock;
@@ -16,6 +18,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection};
 
 use super::embedded::{self, EmbeddedError, Record, Scratch};
 use super::{Db, Limits, Urls, migrate_owner, prepare_cluster};
+use crate::app::App;
+use crate::clock::Clock;
 
 /// A database of its own for one test, migrated and empty. Dropped with the value.
 #[derive(Debug)]
@@ -70,6 +74,18 @@ impl TestDb {
     /// Pools small enough that fifty tests at once fit the cluster.
     fn limits() -> Limits {
         Limits { app: 8, platform: 3, acquire: Duration::from_secs(20), ..Limits::default() }
+    }
+
+    /// A head office over this database, without doors: for routers and services under test.
+    ///
+    /// # Panics
+    /// If it cannot be made.
+    #[allow(clippy::panic, reason = "only tests call this")]
+    pub async fn app(&self, clock: Clock) -> App {
+        match App::new(self.db.clone(), clock).await {
+            Ok(app) => app,
+            Err(error) => panic!("no head office for the test: {error:?}"),
+        }
     }
 
     /// Name of the database within the cluster.

@@ -1,0 +1,139 @@
+//! What each command does: open, call the noun's service, answer.
+
+use anyhow::{Context, Result, anyhow};
+use protocol::id::{ShopId, TenantId};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::args::{Claim, Command, Serve, Shop, Tenant, Where};
+use super::place::Place;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Database, ServeConfig};
+use crate::db::{TenantTx, Urls, migrate};
+use crate::domain::{fleet, shops, tenants};
+use crate::http::ApiError;
+use crate::{serve, telemetry};
+
+/// Runs a command; what it answers is printed as one line of JSON.
+pub(super) async fn run(command: Command) -> Result<Option<Value>> {
+    match command {
+        Command::Serve(args) => serve_until_told(args).await.map(|()| None),
+        Command::Migrate { database_url } => {
+            let version = migrate(&database_url).await.context("the database was not brought up to date")?;
+            Ok(Some(json!({ "version": version })))
+        }
+        Command::Tenant(Tenant::Create { place, name, owner_email, owner_password }) => {
+            with_app(&place, async |app| {
+                let made = tenants::service::create(&app, &name, &owner_email, &owner_password).await?;
+                Ok(json!({ "id": made.tenant, "owner_id": made.owner }))
+            })
+            .await
+        }
+        Command::Shop(Shop::Create {
+            place,
+            tenant,
+            name,
+            timezone,
+            currency,
+            day_starts,
+            tax_mode,
+            tax_basis,
+            cash_step,
+        }) => {
+            let new = shops::types::NewShop {
+                day_starts,
+                cash_step,
+                tax_mode: word("--tax-mode", &tax_mode, "inclusive or exclusive")?,
+                tax_basis: word("--tax-basis", &tax_basis, "per_receipt or per_line")?,
+                ..shops::types::NewShop::plain(&name, &timezone, &currency)
+            };
+            with_app(&place, async |app| {
+                let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
+                let shop = shops::service::create(&mut tx, &new, app.clock.now()).await?;
+                tx.save().await?;
+                Ok(json!({ "id": shop.id }))
+            })
+            .await
+        }
+        Command::Claim(Claim::Create { place, tenant, shop }) => claim(&place, tenant, shop).await,
+        Command::Completion { .. } => Ok(None),
+    }
+}
+
+async fn claim(at: &Where, tenant: uuid::Uuid, shop: uuid::Uuid) -> Result<Option<Value>> {
+    // With a state directory the device CA is made here if need be, so that a claim may come before `serve`.
+    let ca = at.database_url.is_none().then(|| at.state.join("ca"));
+    with_app(at, async |app| {
+        if let Some(ca) = &ca {
+            fleet::Fleet::open(ca, &app.db, &app.clock, Vec::new()).await?;
+        }
+        let (shop, now) = (ShopId::from_uuid(shop), app.clock.now());
+        let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
+        let made = fleet::service::create_claim(&app.db, &mut tx, shop, fleet::NewClaim::default(), now).await?;
+        tx.save().await?;
+        Ok(json!({ "id": made.claim_id, "code": made.code, "expires_at": made.expires_at.to_string() }))
+    })
+    .await
+}
+
+/// A word of an enum, as JSON spells it.
+fn word<T: DeserializeOwned>(flag: &str, text: &str, choices: &str) -> Result<T> {
+    serde_json::from_value(Value::from(text)).map_err(|_| anyhow!("{flag} {text:?}: say {choices}"))
+}
+
+/// Opens the database, does `work`, closes it again whatever came out.
+async fn with_app(at: &Where, work: impl AsyncFnOnce(App) -> Result<Value, ApiError>) -> Result<Option<Value>> {
+    let place = Place::open(at).await?;
+    let done = match App::new(place.db.clone(), Clock::System).await {
+        Ok(app) => work(app).await.map_err(|refused| anyhow!(refused.message)),
+        Err(error) => Err(error.into()),
+    };
+    place.close().await;
+    done.map(Some)
+}
+
+async fn serve_until_told(args: Serve) -> Result<()> {
+    if telemetry::metrics().is_none() {
+        tracing::warn!("metrics are recorded by somebody else");
+    }
+    log_panics();
+    // Before anything is started, so that an early Ctrl-C is not lost.
+    let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
+    let database = match (&args.database_url, &args.platform_url) {
+        (Some(app), Some(platform)) => Database::External(Urls::parse(app, platform)?),
+        _ => Database::Embedded,
+    };
+    let config = ServeConfig {
+        state: args.state,
+        http: args.http,
+        quic: args.quic,
+        tcp: args.tcp,
+        metrics: Some(args.metrics),
+        database,
+        public_host: args.public_host,
+        trust_forwarded: args.trust_forwarded,
+    };
+    let running = serve::start(config, Clock::System).await?;
+    let name = tokio::select! {
+        _ = interrupt.recv() => "SIGINT",
+        _ = terminate.recv() => "SIGTERM",
+    };
+    tracing::info!(signal = name, "closing; a second signal ends at once");
+    tokio::select! {
+        () = running.stop() => Ok(()),
+        _ = interrupt.recv() => Err(anyhow!("ended at once by a second signal")),
+        _ = terminate.recv() => Err(anyhow!("ended at once by a second signal")),
+    }
+}
+
+/// A panic is a line of the log like any other.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map(ToString::to_string).unwrap_or_default();
+        let said = info.payload_as_str().unwrap_or_default();
+        tracing::error!(place, said, "panic");
+    }));
+}
