@@ -1,0 +1,11 @@
+//! What others ask of the fleet: claims for people, enrolment for boxes, admission and notes for the gateway, lists
+//! and completeness for pages.
+
+mod claims;
+mod enrol;
+mod nodes;
+
+pub use super::types::NodeIdentity;
+pub use claims::create_claim;
+pub use enrol::{Caller, enrol};
+pub use nodes::{admit, completeness, list, record_checkpoint, seen};
