@@ -183,7 +183,7 @@ impl Hq {
         let mut found = BTreeSet::new();
         let mut cursor = String::new();
         loop {
-            let path = format!("/v1/sales/tickets?shop_id={shop}&limit=200{cursor}");
+            let path = format!("/v1/sales/tickets?shop_id={shop}&limit=500{cursor}");
             let page: Value = self.page(&path).await?;
             let rows = page["data"].as_array().map_or(&[][..], Vec::as_slice);
             found.extend(rows.iter().filter_map(|row| row["reference"].as_str().map(str::to_owned)));

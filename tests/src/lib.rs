@@ -2,6 +2,7 @@
 
 pub mod catalogue;
 pub mod cli;
+pub mod cloud;
 pub mod demo;
 pub mod hq;
 pub mod lane;

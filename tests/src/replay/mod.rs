@@ -5,6 +5,7 @@ mod plan;
 mod report;
 mod sell;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -85,7 +86,8 @@ pub type Done = Arc<AtomicUsize>;
 
 #[derive(Deserialize)]
 struct Shop {
-    id: String,
+    shop_id: String,
+    term: u32,
 }
 
 /// Replays.
@@ -113,11 +115,12 @@ pub async fn replay(options: &Options, done: &Done) -> anyhow::Result<Report> {
     }
     let first = lanes.first_mut().context("no lane")?;
     wait_for_catalogue(first, &catalogue).await?;
-    // A lane of an earlier run is another lane: what HQ has from it must not be sold again.
-    let shop: Shop = first.get("/v1/shop").await?;
-    let known = hq.references(&shop.id).await.context("which receipts HQ has already")?;
+    let known = booked(first, &hq).await?;
     if !known.is_empty() {
-        tell(&format!("HQ has {} receipts of this shop; those of the file among them are not sold again", known.len()));
+        tell(&format!(
+            "{} receipts of this shop are booked; those of the file among them are not sold again",
+            known.len()
+        ));
     }
 
     let plans: Vec<Planned> = wanted.iter().map(|receipt| plan(receipt, &catalogue)).collect::<Result<_, _>>()?;
@@ -151,11 +154,29 @@ async fn wait_for_catalogue(lane: &mut Lane, catalogue: &Catalogue) -> anyhow::R
     Ok(())
 }
 
+/// The paper numbers that are booked already. A lane of an earlier run is another lane with keys of its own, so
+/// what is there must be asked for: at the node, which also has what HQ has not heard of yet, and at HQ, which
+/// also has what the node has retired.
+async fn booked(lane: &mut Lane, hq: &Hq) -> anyhow::Result<BTreeSet<String>> {
+    let shop: Shop = lane.get("/v1/shop").await?;
+    let mut known = hq.references(&shop.shop_id).await.context("which receipts HQ has")?;
+    for seq in 1_u64.. {
+        let record: serde_json::Value = match lane.get(&format!("/v1/receipts/{}/{seq}", shop.term)).await {
+            Ok(record) => record,
+            Err(error) if error.refused("NOT_FOUND") => break,
+            Err(error) => return Err(error).context("which receipts the node has"),
+        };
+        let inner = record.get("receipt").unwrap_or(&record);
+        known.extend(inner["reference"].as_str().map(str::to_owned));
+    }
+    Ok(known)
+}
+
 /// Shares the receipts out: each lane takes the next when it is done with its last.
 async fn run_lanes(
     lanes: Vec<Lane>,
     plans: Vec<Planned>,
-    known: std::collections::BTreeSet<String>,
+    known: BTreeSet<String>,
     done: &Done,
 ) -> anyhow::Result<Report> {
     let progress = Arc::new(Progress::new("receipts", plans.len()));
