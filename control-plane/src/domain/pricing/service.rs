@@ -12,7 +12,7 @@ use crate::db::{DbError, TenantTx};
 use crate::domain::catalog::service::{self as catalog, By, CatalogError, Step};
 use crate::domain::catalog::store::Change;
 use crate::domain::catalog::types::Wanted;
-use crate::domain::sales::types::NodeIdentity;
+use crate::domain::fleet::NodeIdentity;
 use crate::domain::shops;
 
 /// Writes a revision of the catalogue down, in the transaction of the change.

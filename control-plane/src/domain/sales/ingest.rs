@@ -15,7 +15,7 @@ use super::projector::Projector;
 use super::store::{self, CursorRow, Log, StoredEvent};
 use super::types::{IngestError, IngestReport};
 use crate::db::{Db, DbError, TenantTx};
-use crate::domain::sales::types::NodeIdentity;
+use crate::domain::fleet::NodeIdentity;
 
 /// Events whose bodies are in memory at once while a chain is caught up.
 const CHAIN_PAGE: usize = 64;

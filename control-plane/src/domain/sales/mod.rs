@@ -12,6 +12,8 @@ pub mod routes;
 pub mod rules;
 pub mod service;
 pub mod store;
+#[doc(hidden)]
+pub mod testing;
 pub mod tickets;
 pub mod types;
 

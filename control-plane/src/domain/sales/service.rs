@@ -10,7 +10,7 @@ use super::types::{IngestError, IngestReport, LogCompleteness};
 use super::{completeness as complete, store};
 use crate::app::App;
 use crate::db::{DbError, TenantTx};
-use crate::domain::sales::types::NodeIdentity;
+use crate::domain::fleet::NodeIdentity;
 
 /// The positions of a log that HQ holds.
 ///

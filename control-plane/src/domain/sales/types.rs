@@ -229,16 +229,3 @@ pub struct TicketTax {
     /// The tax.
     pub tax_minor: i64,
 }
-
-/// PLACEHOLDER until fleet lands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct NodeIdentity {
-    /// The tenant.
-    pub tenant: protocol::id::TenantId,
-    /// The shop.
-    pub shop: protocol::id::ShopId,
-    /// The node.
-    pub node: NodeId,
-    /// The term.
-    pub term: Term,
-}

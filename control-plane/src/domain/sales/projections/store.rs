@@ -47,8 +47,8 @@ const INSERT_WRITE_OFF_LINES: &str = "INSERT INTO app.write_off_lines (tenant_id
 const MOVE_DAYS: &str = "INSERT INTO app.sales_days AS d (tenant_id, shop_id, updated_at, business_date, currency,
         sales, returns, lines, gross_sales_minor, returns_minor, tax_minor, discounts_minor, rounding_minor,
         mismatched, late_entries, restated_at)
-    SELECT $1, $2, $3, s.business_date, s.currency, s.sales, s.returns, s.lines, s.gross, s.returned, s.tax,
-        s.discounts, s.rounding, s.mismatched, s.late, CASE WHEN s.restated THEN $3 END
+    SELECT $1, $2, $3::timestamptz, s.business_date, s.currency, s.sales, s.returns, s.lines, s.gross, s.returned, s.tax,
+        s.discounts, s.rounding, s.mismatched, s.late, CASE WHEN s.restated THEN $3::timestamptz END
     FROM unnest($4::date[], $5::text[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bigint[], $10::bigint[],
         $11::bigint[], $12::bigint[], $13::bigint[], $14::bigint[], $15::bigint[], $16::boolean[])
         AS s (business_date, currency, sales, returns, lines, gross, returned, tax, discounts, rounding, mismatched,
@@ -79,7 +79,7 @@ const MOVE_PRODUCTS: &str = "INSERT INTO app.product_days AS p (tenant_id, shop_
         tax_minor = p.tax_minor + excluded.tax_minor";
 const MOVE_STOCK: &str = "INSERT INTO app.stock_days AS d (tenant_id, shop_id, updated_at, business_date, write_offs,
         lines, restated_at)
-    SELECT $1, $2, $3, s.business_date, s.write_offs, s.lines, CASE WHEN s.restated THEN $3 END
+    SELECT $1, $2, $3::timestamptz, s.business_date, s.write_offs, s.lines, CASE WHEN s.restated THEN $3::timestamptz END
     FROM unnest($4::date[], $5::bigint[], $6::bigint[], $7::boolean[]) AS s (business_date, write_offs, lines, restated)
     ON CONFLICT (tenant_id, shop_id, business_date) DO UPDATE SET
         write_offs = d.write_offs + excluded.write_offs, lines = d.lines + excluded.lines,
