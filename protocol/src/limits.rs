@@ -167,3 +167,16 @@ pub const CHANGES_WAITING: usize = 256;
 pub const SEARCH_PRODUCTS: usize = 100;
 /// Nodes on one page of a list.
 pub const NODE_PAGE: u32 = 200;
+
+/// Connections of nodes that one gateway serves.
+pub const GATEWAY_CONNECTIONS: usize = 20_000;
+/// Handshakes one gateway works on at once: they cost far more than a batch, and a cut brings all nodes back together.
+pub const GATEWAY_HANDSHAKES: usize = 256;
+/// Handshakes at work beyond which a caller must first prove its address.
+pub const GATEWAY_HANDSHAKES_UNPROVEN: usize = 64;
+/// A session reports that its node is alive this often, in milliseconds.
+pub const SEEN_EVERY_MS: u64 = 60_000;
+/// A session looks for newer collections this often even if no hint came, in milliseconds.
+pub const DOWNLINK_CHECK_MS: u64 = 120_000;
+/// How long a node waits after HQ could not commit, at least, in milliseconds; at most twice that.
+pub const COMMIT_AGAIN_MS: u32 = 2_000;
