@@ -12,6 +12,7 @@ use crate::auth::password::Hasher;
 use crate::auth::token::Keys;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
+use crate::domain::fleet::FleetSlot;
 use crate::http::rate::Gates;
 
 pub use crate::serve::{Running, StartError, start};
@@ -55,6 +56,8 @@ pub struct App {
     pub hasher: Hasher,
     /// Rate limits.
     pub gates: Arc<Gates>,
+    /// The device CA and HQ's own certificate; in place once head office serves.
+    pub fleet: FleetSlot,
     /// The state directory, where there is one.
     pub state: Option<PathBuf>,
     /// Where head office can be reached; set once the doors are open.
@@ -80,6 +83,7 @@ impl App {
             keys,
             hasher: Hasher::new(),
             gates: Arc::default(),
+            fleet: FleetSlot::default(),
             state: None,
             places: Arc::default(),
             trust_forwarded: false,

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod config;
 pub mod db;
 pub mod domain;
+pub mod gateway;
 pub mod http;
 pub mod jobs;
 pub mod rng;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Places};
@@ -14,7 +14,8 @@ use crate::clock::Clock;
 use crate::config::{Database, ServeConfig};
 use crate::db::embedded::{Embedded, EmbeddedError};
 use crate::db::{Db, DbError, Limits};
-use crate::http::{docs, server};
+use crate::domain::fleet::{Fleet, FleetError};
+use crate::http::{docs, server, tls};
 use crate::{jobs, telemetry};
 
 /// Why head office did not start.
@@ -26,6 +27,9 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Database(#[from] DbError),
+    /// The device CA.
+    #[error(transparent)]
+    Fleet(#[from] FleetError),
     /// An address is not to be had.
     #[error("cannot listen on {address} ({door})")]
     Listen {
@@ -47,6 +51,10 @@ pub enum StartError {
 pub struct Running {
     /// Plain HTTP.
     pub http: SocketAddr,
+    /// QUIC.
+    pub quic: SocketAddr,
+    /// TLS over TCP.
+    pub tcp: Option<SocketAddr>,
     /// Prometheus.
     pub metrics: Option<SocketAddr>,
     /// Its parts, for tests that look inside.
@@ -60,6 +68,8 @@ pub struct Running {
 #[derive(Debug, Serialize)]
 struct Addresses {
     http: SocketAddr,
+    quic: SocketAddr,
+    tcp: Option<SocketAddr>,
     metrics: Option<SocketAddr>,
 }
 
@@ -80,35 +90,98 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
     let mut app = App::new(db, clock).await?;
     app.state = Some(config.state.clone());
     app.trust_forwarded = config.trust_forwarded;
+    let names = config.public_host.iter().cloned().collect();
+    app.fleet.set(Fleet::open(&config.state.join("ca"), &app.db, &app.clock, names).await?);
     let (ending, ended) = watch::channel(false);
-    let mut tasks = Vec::new();
+    let mut running = Running {
+        http: config.http,
+        quic: config.quic,
+        tcp: None,
+        metrics: None,
+        app,
+        ending,
+        tasks: Vec::new(),
+        embedded,
+    };
+    open_doors(&mut running, &config, &ended).await?;
+    running.spawn(jobs::housekeeping::run(running.app.clone(), ended));
+    let Running { http, quic, tcp, metrics, .. } = running;
+    write_addresses(&config.state, &Addresses { http, quic, tcp, metrics })?;
+    tracing::info!(
+        %http, %quic, tcp = tcp.map(tracing::field::display), metrics = metrics.map(tracing::field::display),
+        "head office is open"
+    );
+    Ok(running)
+}
 
-    let http_listener = listen("http", config.http).await?;
-    let http = address(&http_listener, config.http);
-    if !http.ip().is_loopback() {
-        tracing::warn!(%http, "plain HTTP beyond loopback: put a proxy with TLS in front, or use --tcp");
-    }
-    let metrics = match config.metrics {
-        Some(wanted) => {
-            let listener = listen("metrics", wanted).await?;
-            let at = address(&listener, wanted);
-            tasks.push(tokio::spawn(server::accept(listener, metrics_router(app.clone()), ended.clone())));
-            Some(at)
-        }
+/// Binds every door before the first request is taken, so that each place is known when it is asked for.
+async fn open_doors(
+    running: &mut Running,
+    config: &ServeConfig,
+    ended: &watch::Receiver<bool>,
+) -> Result<(), StartError> {
+    let http = listen("http", config.http).await?;
+    let tcp = match config.tcp {
+        Some(wanted) => Some(listen("tcp", wanted).await?),
         None => None,
     };
-    let places = Places { http: Some(format!("http://{}", reachable(http, config.public_host.as_deref()))), ..Places::default() };
-    if app.places.set(places).is_err() {
+    let metrics = match config.metrics {
+        Some(wanted) => Some(listen("metrics", wanted).await?),
+        None => None,
+    };
+    let quic = listen_udp("quic", config.quic)?;
+    running.http = address(&http, config.http);
+    running.quic = quic.local_addr().unwrap_or(config.quic);
+    running.tcp = tcp.as_ref().zip(config.tcp).map(|(listener, wanted)| address(listener, wanted));
+    running.metrics = metrics.as_ref().zip(config.metrics).map(|(listener, wanted)| address(listener, wanted));
+    if !running.http.ip().is_loopback() {
+        tracing::warn!(http = %running.http, "plain HTTP beyond loopback: put a proxy with TLS in front, or use --tcp");
+    }
+    let host = config.public_host.as_deref();
+    let places = Places {
+        http: Some(format!("http://{}", reachable(running.http, host))),
+        quic: Some(reachable(running.quic, host)),
+        tcp: running.tcp.map(|tcp| reachable(tcp, host)),
+    };
+    if running.app.places.set(places).is_err() {
         tracing::debug!("the places were set before");
     }
-    tasks.push(tokio::spawn(server::accept(http_listener, docs::router(app.clone()), ended.clone())));
-    tasks.push(tokio::spawn(jobs::housekeeping::run(app.clone(), ended.clone())));
-    write_addresses(&config.state, &Addresses { http, metrics })?;
-    tracing::info!(%http, metrics = metrics.map(tracing::field::display), "head office is open");
-    Ok(Running { http, metrics, app, ending, tasks, embedded })
+    let app = running.app.clone();
+    let router = docs::router(app.clone());
+    let (nodes, arriving) = mpsc::channel(tls::WAITING_NODES);
+    if let Some(listener) = tcp {
+        let config = app.fleet.get()?.tcp_tls().map_err(FleetError::from)?;
+        running.spawn(tls::accept(listener, config, router.clone(), nodes, ended.clone()));
+    }
+    open_gateway(running, quic, arriving, ended.clone())?;
+    if let Some(listener) = metrics {
+        running.spawn(server::accept(listener, metrics_router(app), ended.clone()));
+    }
+    running.spawn(server::accept(http, router, ended.clone()));
+    Ok(())
+}
+
+/// The gateway: nodes over QUIC on `socket`, and nodes over TLS as they arrive.
+fn open_gateway(
+    running: &mut Running,
+    socket: std::net::UdpSocket,
+    mut arriving: mpsc::Receiver<tls::NodeConnection>,
+    ended: watch::Receiver<bool>,
+) -> Result<(), StartError> {
+    drop((socket, ended));
+    running.spawn(async move {
+        while let Some(node) = arriving.recv().await {
+            tracing::warn!(peer = %node.peer, "no gateway takes this node yet");
+        }
+    });
+    Ok(())
 }
 
 impl Running {
+    fn spawn(&mut self, work: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.push(tokio::spawn(work));
+    }
+
     /// Ends in order: no new requests, the running ones answered, then the workers, then the database.
     pub async fn stop(self) {
         self.ending.send_replace(true);
@@ -132,6 +205,14 @@ impl Running {
 
 async fn listen(door: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { door, address, source })
+}
+
+fn listen_udp(door: &'static str, address: SocketAddr) -> Result<std::net::UdpSocket, StartError> {
+    let bound = std::net::UdpSocket::bind(address).and_then(|socket| {
+        socket.set_nonblocking(true)?;
+        Ok(socket)
+    });
+    bound.map_err(|source| StartError::Listen { door, address, source })
 }
 
 fn address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {

@@ -31,8 +31,7 @@ impl FromRequestParts<App> for Caller {
         let token = value.to_str().ok().and_then(bearer);
         let token = token.ok_or_else(|| ApiError::authn("the header Authorization is not like Bearer TOKEN"))?;
         let now = app.clock.now();
-        let access =
-            app.keys.verify(&app.db, token, now).await.map_err(|error| ApiError::authn(error.to_string()))?;
+        let access = app.keys.verify(&app.db, token, now).await.map_err(|error| ApiError::authn(error.to_string()))?;
         let standing = app.db.session_standing(access.tenant, access.session, now).await?;
         if standing != Some(access.person) {
             return Err(ApiError::authn("the session has ended: sign in again"));

@@ -94,10 +94,7 @@ impl Hasher {
     }
 }
 
-async fn run<T: Send + 'static>(
-    turn: OwnedSemaphorePermit,
-    work: impl FnOnce() -> T + Send + 'static,
-) -> ApiResult<T> {
+async fn run<T: Send + 'static>(turn: OwnedSemaphorePermit, work: impl FnOnce() -> T + Send + 'static) -> ApiResult<T> {
     tokio::task::spawn_blocking(move || {
         let done = work();
         drop(turn);

@@ -15,12 +15,7 @@ pub const WINDOW_MILLIS: i64 = 15 * 60 * 1_000;
 ///
 /// # Errors
 /// Whatever the statement met.
-pub async fn count(
-    tx: &mut SystemTx,
-    email_key: &str,
-    address: &str,
-    now: Timestamp,
-) -> Result<Option<u32>, DbError> {
+pub async fn count(tx: &mut SystemTx, email_key: &str, address: &str, now: Timestamp) -> Result<Option<u32>, DbError> {
     let (tries, starts) = store::count_try(tx, email_key, address, now, now.plus_millis(-WINDOW_MILLIS)).await?;
     if tries <= TRIES {
         return Ok(None);

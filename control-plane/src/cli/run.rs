@@ -4,7 +4,9 @@ use anyhow::{Context, Result, anyhow};
 use protocol::id::{ShopId, TenantId};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use time::format_description::well_known::Rfc3339;
 use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
 
 use super::args::{Claim, Command, Serve, Shop, Tenant, Where};
 use super::place::Place;
@@ -12,6 +14,7 @@ use crate::app::App;
 use crate::clock::Clock;
 use crate::config::{Database, ServeConfig};
 use crate::db::{TenantTx, Urls, migrate};
+use crate::domain::fleet::{ClaimMade, Fleet, FleetError, NewClaim};
 use crate::domain::{fleet, shops, tenants};
 use crate::http::ApiError;
 use crate::{serve, telemetry};
@@ -62,20 +65,29 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
     }
 }
 
-async fn claim(at: &Where, tenant: uuid::Uuid, shop: uuid::Uuid) -> Result<Option<Value>> {
-    // With a state directory the device CA is made here if need be, so that a claim may come before `serve`.
-    let ca = at.database_url.is_none().then(|| at.state.join("ca"));
+/// A claim needs the device CA's certificate. A head office that never served has none yet: it is made now.
+async fn claim(at: &Where, tenant: Uuid, shop: Uuid) -> Result<Option<Value>> {
+    let (tenant, shop) = (TenantId::from_uuid(tenant), ShopId::from_uuid(shop));
+    let private = at.database_url.is_none();
     with_app(at, async |app| {
-        if let Some(ca) = &ca {
-            fleet::Fleet::open(ca, &app.db, &app.clock, Vec::new()).await?;
+        let mut made = try_claim(&app, tenant, shop).await;
+        if private && matches!(made, Err(FleetError::NoCa)) {
+            Fleet::open(&at.state.join("ca"), &app.db, &app.clock, Vec::new()).await?;
+            made = try_claim(&app, tenant, shop).await;
         }
-        let (shop, now) = (ShopId::from_uuid(shop), app.clock.now());
-        let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
-        let made = fleet::service::create_claim(&app.db, &mut tx, shop, fleet::NewClaim::default(), now).await?;
-        tx.save().await?;
-        Ok(json!({ "id": made.claim_id, "code": made.code, "expires_at": made.expires_at.to_string() }))
+        let claim = made?;
+        let ends = crate::clock::utc(claim.expires_at);
+        let expires_at = ends.format(&Rfc3339).map_err(ApiError::internal)?;
+        Ok(json!({ "id": claim.claim_id, "code": claim.code, "expires_at": expires_at }))
     })
     .await
+}
+
+async fn try_claim(app: &App, tenant: TenantId, shop: ShopId) -> Result<ClaimMade, FleetError> {
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let claim = fleet::service::create_claim(&app.db, &mut tx, shop, NewClaim::default(), app.clock.now()).await?;
+    tx.save().await?;
+    Ok(claim)
 }
 
 /// A word of an enum, as JSON spells it.

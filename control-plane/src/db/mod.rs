@@ -9,10 +9,10 @@ mod pool;
 mod schema;
 mod system_tx;
 mod tenant_tx;
-#[cfg(test)]
-mod tests;
 #[doc(hidden)]
 pub mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use catalogue::{PLATFORM_READS, SECURITY_DEFINERS, Violation, violations};
 pub use error::DbError;

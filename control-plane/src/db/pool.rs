@@ -34,7 +34,10 @@ impl Urls {
     /// The part of the address that cannot be read.
     pub fn assume(owner: &str) -> Result<Self, DbError> {
         let owner = options(owner)?;
-        Ok(Self { app: owner.clone().options([("role", "tw_app")]), platform: owner.options([("role", "tw_platform")]) })
+        Ok(Self {
+            app: owner.clone().options([("role", "tw_app")]),
+            platform: owner.options([("role", "tw_platform")]),
+        })
     }
 }
 

@@ -128,7 +128,8 @@ async fn the_probe_catches_a_table_without_protection() {
         .await
         .unwrap();
     let breaches = isolation::probe(&test).await.unwrap().breaches;
-    for what in ["select as a foreign", "update as a foreign", "delete as no tenant", "insert for another", "same key"] {
+    for what in ["select as a foreign", "update as a foreign", "delete as no tenant", "insert for another", "same key"]
+    {
         assert!(breaches.iter().any(|b| b.starts_with("bare:") && b.contains(what)), "{what}: {breaches:#?}");
     }
 }

@@ -6,6 +6,7 @@ use crate::app::App;
 
 pub mod analytics;
 pub mod catalog;
+pub mod fleet;
 pub mod identity;
 pub mod pricing;
 pub mod sales;
@@ -17,6 +18,7 @@ pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(analytics::routes())
         .merge(catalog::routes())
+        .merge(fleet::routes())
         .merge(identity::routes())
         .merge(pricing::routes())
         .merge(sales::routes())

@@ -110,7 +110,10 @@ const HEADERS: [(HeaderName, HeaderValue); 6] = [
     (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
     (header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static("max-age=31536000; includeSubDomains")),
     (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
-    (HeaderName::from_static("permissions-policy"), HeaderValue::from_static("camera=(), microphone=(), geolocation=()")),
+    (
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static("camera=(), microphone=(), geolocation=()"),
+    ),
 ];
 
 fn harden(response: &mut Response, context: &Context, path: &str) {
@@ -132,14 +135,7 @@ fn harden(response: &mut Response, context: &Context, path: &str) {
 }
 
 /// One line for people, one count and one time for the graphs. Probes are not worth a line.
-fn record(
-    context: &Context,
-    method: &Method,
-    path: &str,
-    route: Option<&str>,
-    response: &Response,
-    took: Duration,
-) {
+fn record(context: &Context, method: &Method, path: &str, route: Option<&str>, response: &Response, took: Duration) {
     let status = response.status().as_u16();
     let action = route.unwrap_or("unknown");
     let module = action.strip_prefix("/v1/").unwrap_or(action).split('/').find(|part| !part.is_empty());

@@ -11,6 +11,11 @@ pub mod layers;
 pub mod rate;
 pub mod server;
 mod store;
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+pub mod tls;
 
 pub use body::{Json, Path, Query};
 pub use envelope::{Created, Data, Pagination};

@@ -65,10 +65,8 @@ where
 
 /// Accepts plain connections until `ending` turns true, then waits for those that are open.
 pub async fn accept(listener: TcpListener, router: Router, ending: watch::Receiver<bool>) {
-    accept_with(listener, ending.clone(), move |stream, peer| {
-        connection(stream, peer, router.clone(), ending.clone())
-    })
-    .await;
+    accept_with(listener, ending.clone(), move |stream, peer| connection(stream, peer, router.clone(), ending.clone()))
+        .await;
 }
 
 /// Accepts connections and gives each to `serve`, at most [`CONNECTIONS`] at once.

@@ -32,8 +32,12 @@ impl Binaries {
     fn choose(mut found: Vec<Self>, wanted: Option<u32>) -> Result<Self, EmbeddedError> {
         found.sort();
         match wanted {
-            Some(major) => found.into_iter().rfind(|set| set.major == major).ok_or(EmbeddedError::WrongVersion { major }),
-            None => found.into_iter().rfind(|set| set.major >= OLDEST).ok_or(EmbeddedError::NoBinaries { oldest: OLDEST }),
+            Some(major) => {
+                found.into_iter().rfind(|set| set.major == major).ok_or(EmbeddedError::WrongVersion { major })
+            }
+            None => {
+                found.into_iter().rfind(|set| set.major >= OLDEST).ok_or(EmbeddedError::NoBinaries { oldest: OLDEST })
+            }
         }
     }
 

@@ -155,10 +155,7 @@ impl Record {
 
     /// How the roles reach it.
     pub fn urls(&self) -> Urls {
-        Urls {
-            app: self.options("tw_app", &self.database),
-            platform: self.options("tw_platform", &self.database),
-        }
+        Urls { app: self.options("tw_app", &self.database), platform: self.options("tw_platform", &self.database) }
     }
 
     /// How the owner reaches the database named `database`.
@@ -291,8 +288,13 @@ impl Drop for Embedded {
 }
 
 /// Settings of a cluster that holds a head office.
-const SERVING: [&str; 5] =
-    ["max_connections=60", "shared_buffers=128MB", "max_wal_size=1GB", "checkpoint_timeout=15min", "wal_compression=on"];
+const SERVING: [&str; 5] = [
+    "max_connections=60",
+    "shared_buffers=128MB",
+    "max_wal_size=1GB",
+    "checkpoint_timeout=15min",
+    "wal_compression=on",
+];
 /// Settings of a cluster that is thrown away: nothing is worth a sync.
 const THROWN_AWAY: [&str; 7] = [
     "max_connections=300",
@@ -341,13 +343,8 @@ async fn wait_ready(record: &Record, patience: Duration) -> Result<(), EmbeddedE
 /// Takes the lock of the state directory, so that two head offices never share it.
 fn lock(state: &Path) -> Result<File, EmbeddedError> {
     let path = state.join("lock");
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .mode(0o600)
-        .open(&path)
-        .map_err(file_error(&path))?;
+    let file =
+        File::options().create(true).truncate(false).write(true).mode(0o600).open(&path).map_err(file_error(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(EmbeddedError::Locked { folder: state.to_path_buf() }),

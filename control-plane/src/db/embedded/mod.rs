@@ -10,4 +10,4 @@ mod supervisor;
 mod tests;
 
 pub use cluster::{Embedded, EmbeddedError, Record};
-pub(super) use cluster::{Scratch, scratch, record_ready};
+pub(super) use cluster::{Scratch, record_ready, scratch};

@@ -160,7 +160,9 @@ fn run_once(shared: &Shared, command: &dyn Fn() -> Command, told: &Told) -> std:
         std::thread::spawn(move || relay_log(BufReader::new(stderr)));
     }
     if let Some(pid) = pid {
-        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT) {}
+        while let Err(rustix::io::Errno::INTR) = waitid(WaitId::Pid(pid), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT)
+        {
+        }
     }
     *locked(&shared.child) = None;
     child.wait()

@@ -82,12 +82,7 @@ async fn connect(test: &TestDb, role: &str) -> Result<PgConnection, sqlx::Error>
     PgConnection::connect(&test.url(role)).await
 }
 
-async fn as_app(
-    probe: &mut Probe,
-    app: &mut PgConnection,
-    table: &str,
-    columns: &[Column],
-) -> Result<(), sqlx::Error> {
+async fn as_app(probe: &mut Probe, app: &mut PgConnection, table: &str, columns: &[Column]) -> Result<(), sqlx::Error> {
     let select = format!("SELECT 1 FROM app.{table}");
     let update = format!("UPDATE app.{table} SET tenant_id = tenant_id");
     let delete = format!("DELETE FROM app.{table}");

@@ -8,9 +8,9 @@
 
 pub mod isolation;
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Sender, channel};
-use std::sync::OnceLock;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;

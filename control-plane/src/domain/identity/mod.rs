@@ -6,6 +6,8 @@ pub mod rules;
 pub mod service;
 mod sessions;
 mod store;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 pub use routes::routes;

@@ -116,12 +116,7 @@ pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> R
     Ok(())
 }
 
-pub(super) async fn insert_token(
-    tx: &mut TenantTx,
-    session: Uuid,
-    hash: &[u8],
-    now: Timestamp,
-) -> Result<(), DbError> {
+pub(super) async fn insert_token(tx: &mut TenantTx, session: Uuid, hash: &[u8], now: Timestamp) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     sqlx::query(
         "INSERT INTO app.refresh_tokens (tenant_id, token_hash, session_id, issued_at) VALUES ($1, $2, $3, $4)",

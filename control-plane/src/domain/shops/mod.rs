@@ -5,6 +5,8 @@ pub mod routes;
 pub mod rules;
 pub mod service;
 mod store;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 pub use routes::routes;

@@ -33,10 +33,12 @@ FROM app.shops WHERE tenant_id = $1 AND shop_id = $2 AND deleted_at IS NULL";
 const COLUMNS_LOCKED: &str = "SELECT shop_id, name, time_zone, day_starts_minutes, currency, tax_mode, tax_basis,
        cash_step, late_entry, open_line_tax_rate_ppm, version
 FROM app.shops WHERE tenant_id = $1 AND shop_id = $2 AND deleted_at IS NULL FOR UPDATE";
-const INSERT: &str = "INSERT INTO app.shops (tenant_id, shop_id, name, time_zone, day_starts_minutes, currency, tax_mode,
+const INSERT: &str =
+    "INSERT INTO app.shops (tenant_id, shop_id, name, time_zone, day_starts_minutes, currency, tax_mode,
        tax_basis, cash_step, late_entry, open_line_tax_rate_ppm, version, created_at, updated_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 1, $12, $12)";
-const UPDATE: &str = "UPDATE app.shops SET name = $3, time_zone = $4, day_starts_minutes = $5, currency = $6, tax_mode = $7,
+const UPDATE: &str =
+    "UPDATE app.shops SET name = $3, time_zone = $4, day_starts_minutes = $5, currency = $6, tax_mode = $7,
        tax_basis = $8, cash_step = $9, late_entry = $10, open_line_tax_rate_ppm = $11, version = version + 1,
        updated_at = $12
 WHERE tenant_id = $1 AND shop_id = $2 AND deleted_at IS NULL";
