@@ -14,7 +14,7 @@ use super::types::{DayFigures, HourFigures, Overview, ProductFigures, Series};
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::db::TenantTx;
-use crate::domain::sales::routes::{read_date, read_id};
+use crate::domain::sales::query::{read_date, read_id};
 use crate::http::error::ErrorBody;
 use crate::http::{ApiError, ApiResult, Data, Query};
 

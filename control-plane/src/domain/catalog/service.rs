@@ -9,8 +9,9 @@ use protocol::timestamp::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
 use super::import::{self, FileError};
-use super::store::{self, Change, Head, Since};
-use super::types::{ImportReport, LineReport, Outcome, ProductPage, ProductView, Wanted};
+use super::rules;
+use super::store::{self, Head, Since};
+use super::types::{Change, ImportReport, LineReport, Outcome, ProductPage, ProductView, Wanted};
 use crate::app::App;
 use crate::db::{DbError, TenantTx};
 use crate::domain::pricing::service as pricing;
@@ -101,6 +102,11 @@ pub async fn lock(tx: &mut TenantTx, at: Timestamp) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     store::lock_head(tx.conn(), tenant, at).await?;
     Ok(())
+}
+
+/// Whether a text could be the code of a product at all.
+pub fn could_be_code(text: &str) -> bool {
+    rules::check_code(text).is_ok()
 }
 
 /// One product that is sold.

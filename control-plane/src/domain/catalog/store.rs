@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::rules::unit_of;
-use super::types::{ProductView, Wanted};
+use super::types::{Change, ProductView, Wanted};
 use crate::clock::utc;
 
 /// The catalogue's own row.
@@ -16,17 +16,6 @@ pub struct Head {
     pub version: i64,
     /// Products that are sold.
     pub live: i32,
-}
-
-/// A product that became different.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// Its code.
-    pub code: String,
-    /// Its price before; none for a new product.
-    pub old_e4: Option<i64>,
-    /// Its price now.
-    pub new_e4: i64,
 }
 
 /// A product or a tombstone after some version.

@@ -65,6 +65,17 @@ pub struct Wanted {
     pub barcodes: Option<Vec<String>>,
 }
 
+/// A product that became different.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// Its code.
+    pub code: String,
+    /// Its price before; none for a new product.
+    pub old_e4: Option<i64>,
+    /// Its price now.
+    pub new_e4: i64,
+}
+
 /// What became of one line of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]

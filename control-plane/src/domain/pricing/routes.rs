@@ -13,7 +13,6 @@ use super::types::{PriceBody, PriceChange, PriceView};
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::db::TenantTx;
-use crate::domain::catalog::rules::check_code;
 use crate::domain::catalog::service as catalog;
 use crate::http::error::ErrorBody;
 use crate::http::{ApiError, ApiResult, Data, Json, Path, Query};
@@ -33,7 +32,9 @@ async fn put(
     Path(code): Path<String>,
     Json(body): Json<PriceBody>,
 ) -> ApiResult<Data<PriceView>> {
-    check_code(&code).map_err(|_| ApiError::not_found("product"))?;
+    if !catalog::could_be_code(&code) {
+        return Err(ApiError::not_found("product"));
+    }
     let set = service::set_price(&app, caller.tenant, caller.person, &code, body.unit_price).await?;
     set.map(Data::new).ok_or_else(|| ApiError::not_found("product"))
 }
@@ -58,7 +59,9 @@ async fn history(
     Path(code): Path<String>,
     Query(query): Query<HistoryQuery>,
 ) -> ApiResult<Data<Vec<PriceChange>>> {
-    check_code(&code).map_err(|_| ApiError::not_found("product"))?;
+    if !catalog::could_be_code(&code) {
+        return Err(ApiError::not_found("product"));
+    }
     let limit = query.limit.unwrap_or(50).clamp(1, limits::PAGE_ROWS);
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
     if catalog::one(&mut tx, &code).await?.is_none() {

@@ -10,8 +10,7 @@ use super::types::{PriceChange, PriceView, Source};
 use crate::app::App;
 use crate::db::{DbError, TenantTx};
 use crate::domain::catalog::service::{self as catalog, By, CatalogError, Step};
-use crate::domain::catalog::store::Change;
-use crate::domain::catalog::types::Wanted;
+use crate::domain::catalog::types::{Change, Wanted};
 use crate::domain::fleet::NodeIdentity;
 use crate::domain::shops;
 

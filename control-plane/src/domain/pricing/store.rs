@@ -8,7 +8,7 @@ use uuid::Uuid;
 use super::types::PriceChange;
 use crate::clock::utc;
 use crate::domain::catalog::service::By;
-use crate::domain::catalog::store::Change;
+use crate::domain::catalog::types::Change;
 
 const REVISE: &str = "INSERT INTO app.catalogue_revisions (tenant_id, version, source, person_id, changed, made_at)
     VALUES ($1, $2, $3, $4, $5, $6)";

@@ -8,6 +8,7 @@ pub mod completeness;
 pub mod ingest;
 pub mod projections;
 pub mod projector;
+pub mod query;
 pub mod routes;
 pub mod rules;
 pub mod service;

@@ -5,12 +5,12 @@ use axum::extract::State;
 use protocol::id::ShopId;
 use protocol::limits;
 use serde::Deserialize;
-use time::Date;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
+use super::query::{read_date, read_id, wrong};
 use super::tickets::rules::{Filter, Place, kind_number};
 use super::tickets::service;
 use super::types::{TicketDetail, TicketRow};
@@ -52,33 +52,6 @@ struct ListQuery {
     cursor: String,
     /// Page size, 1 to 500; 50 if not said.
     limit: Option<u32>,
-}
-
-/// Reads a trading day from a query; blank is none.
-///
-/// # Errors
-/// 400 naming the field.
-pub fn read_date(field: &str, text: &str) -> ApiResult<Option<Date>> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    let date = text.parse::<protocol::business_day::BusinessDate>().map_err(|error| wrong(field, error))?;
-    super::rules::calendar_date(date).map(Some).map_err(|error| wrong(field, error))
-}
-
-/// Reads an id from a query; blank is none.
-///
-/// # Errors
-/// 400 naming the field.
-pub fn read_id(field: &str, text: &str) -> ApiResult<Option<Uuid>> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    Uuid::parse_str(text).map(Some).map_err(|_| wrong(field, format!("{text:?} is no id")))
-}
-
-fn wrong(field: &str, what: impl std::fmt::Display) -> ApiError {
-    ApiError::malformed(format!("{field}: {what}")).with(serde_json::json!({ "field": field }))
 }
 
 fn filter(query: &ListQuery) -> ApiResult<Filter> {
