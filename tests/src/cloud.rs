@@ -87,7 +87,7 @@ impl Cloud {
     }
 
     /// Ends it.
-    pub async fn stop(mut self) {
+    pub async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             running.stop().await;
         }

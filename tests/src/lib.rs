@@ -11,6 +11,8 @@ pub mod proof;
 pub mod receipts;
 pub mod relay;
 pub mod replay;
+pub mod store;
 pub mod town;
 pub mod trust;
 pub mod wire;
+pub mod world;

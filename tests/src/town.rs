@@ -202,7 +202,7 @@ fn id(answer: serde_json::Value) -> anyhow::Result<String> {
 }
 
 /// Changes one text value of a TOML file.
-fn set(path: &Path, section: &str, key: &str, value: &str) -> anyhow::Result<()> {
+pub(crate) fn set(path: &Path, section: &str, key: &str, value: &str) -> anyhow::Result<()> {
     let mut document: toml::Table = std::fs::read_to_string(path)?.parse()?;
     let entry = document.entry(section.to_owned()).or_insert_with(|| toml::Table::new().into());
     let table = entry.as_table_mut().with_context(|| format!("[{section}] is no table"))?;

@@ -29,8 +29,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads `http://host:port` or `https://host:port`. Plain HTTP, and TLS without a fingerprint, are for
-    /// loopback only: anywhere else the other side could be anyone.
+    /// Reads `http://host:port` or `https://host:port`. Plain HTTP is for loopback only; TLS without a fingerprint
+    /// is for this machine only (loopback or an address of its own): anywhere else the other side could be anyone.
     ///
     /// # Errors
     /// When the URL is none, or is not safe without `--ca-fingerprint`.
@@ -46,7 +46,7 @@ impl Target {
             }
             "https" => {
                 anyhow::ensure!(
-                    loopback || ca_fingerprint.is_some(),
+                    loopback || is_own_address(&host) || ca_fingerprint.is_some(),
                     "say --ca-fingerprint (`pairing create --json` prints it): {host} is not this machine"
                 );
                 Some(Arc::new(crate::trust::client(ca_fingerprint)?))
@@ -56,6 +56,7 @@ impl Target {
         Ok(Self { host, port, tls })
     }
 
+    /// Connects, with TLS where it belongs.
     async fn dial(&self) -> anyhow::Result<SendRequest<Full<Bytes>>> {
         let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
         stream.set_nodelay(true)?;
@@ -68,6 +69,12 @@ impl Target {
             }
         }
     }
+}
+
+/// Whether an address is this machine's: only then can a socket be bound to it.
+fn is_own_address(host: &str) -> bool {
+    let address = host.parse::<std::net::IpAddr>();
+    address.is_ok_and(|ip| !ip.is_unspecified() && std::net::UdpSocket::bind((ip, 0)).is_ok())
 }
 
 async fn shake<I>(io: I) -> anyhow::Result<SendRequest<Full<Bytes>>>

@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod hq_down;
+mod offline;
 mod power;
 mod prices;
 mod street;

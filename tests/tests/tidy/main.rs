@@ -36,6 +36,7 @@ fn all_sources() -> anyhow::Result<Vec<Source>> {
     for krate in ["protocol", "firmware-config", "edge-agent", "control-plane", "provisioning", "tests"] {
         collect(&root.join(krate), &root, &mut out)?;
     }
+    Source::mark_tests(&mut out);
     Ok(out)
 }
 
@@ -218,4 +219,17 @@ fn the_reader_sees_paths_and_not_comments() {
     let source = Source::new("protocol/src/a.rs", text);
     let found: Vec<String> = source.names.iter().map(|(line, path)| format!("{line} {}", path.join("::"))).collect();
     assert_eq!(found, ["2 a::b", "2 a::c::d", "2 a::c::f", "7 z::last"]);
+}
+
+#[test]
+fn a_module_for_tests_is_test_code_wherever_it_stands() {
+    let mut sources = [
+        Source::new("protocol/src/frame.rs", "//! a\n#[cfg(test)]\nmod golden;\nmod reader;"),
+        Source::new("protocol/src/frame/golden.rs", "//! a\nuse std::fs::read;"),
+        Source::new("protocol/src/frame/reader.rs", "//! a\nuse std::fs::read;"),
+        Source::new("control-plane/src/db/testing/mod.rs", "//! a"),
+    ];
+    Source::mark_tests(&mut sources);
+    assert_eq!(sources.each_ref().map(Source::is_test), [false, true, false, true]);
+    assert_eq!(rules::pure_rooms(&sources).len(), 1);
 }

@@ -14,6 +14,9 @@ pub struct Source {
     pub names: Vec<(usize, Vec<String>)>,
     /// Every text literal outside test modules, with its line.
     pub literals: Vec<(usize, String)>,
+    /// Where its `#[cfg(test)] mod name;` may stand: paths without `.rs`.
+    pub test_children: Vec<String>,
+    test: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -28,7 +31,8 @@ type Placed = (usize, Token);
 impl Source {
     /// Reads `text` as the file at `path`.
     pub fn new(path: &str, text: &str) -> Self {
-        let tokens = without_test_modules(&tokens(text));
+        let all = tokens(text);
+        let tokens = without_test_modules(&all);
         let literals = tokens
             .iter()
             .filter_map(|(line, token)| match token {
@@ -36,7 +40,21 @@ impl Source {
                 Token::Word(_) | Token::Sign(_) => None,
             })
             .collect();
-        Self { path: path.to_owned(), text: text.to_owned(), names: names(&tokens), literals }
+        let test = in_test_folder(path);
+        let test_children = test_children(path, &all);
+        Self { path: path.to_owned(), text: text.to_owned(), names: names(&tokens), literals, test_children, test }
+    }
+
+    /// Marks the files that others take in for tests only.
+    pub fn mark_tests(sources: &mut [Self]) {
+        let children: Vec<String> = sources.iter().flat_map(|source| source.test_children.clone()).collect();
+        let of = |path: &str, child: &String| {
+            let inside = path.strip_prefix(child.as_str());
+            inside.is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        };
+        for source in sources {
+            source.test |= children.iter().any(|child| of(&source.path, child));
+        }
     }
 
     /// Its name without folders.
@@ -46,10 +64,36 @@ impl Source {
 
     /// Whether all of it is test code.
     pub fn is_test(&self) -> bool {
-        self.path.split('/').any(|part| part == "tests" || part == "tests.rs" || part == "benches")
-            || self.file_name().ends_with("_tests.rs")
-            || (self.file_name() == "testing.rs" && !self.path.starts_with("protocol/"))
+        self.test
     }
+}
+
+fn in_test_folder(path: &str) -> bool {
+    let named = |part: &str| ["tests", "tests.rs", "benches"].contains(&part);
+    let help = |part: &str| ["testing", "testing.rs"].contains(&part) && !path.starts_with("protocol/");
+    path.ends_with("_tests.rs") || path.split('/').any(|part| named(part) || help(part))
+}
+
+/// Where the modules stand that a file declares under `#[cfg(test)]` and keeps in files of their own.
+fn test_children(path: &str, tokens: &[Placed]) -> Vec<String> {
+    let stem = path.strip_suffix(".rs").unwrap_or(path);
+    let folder = ["/mod", "/lib", "/main"].iter().find_map(|end| stem.strip_suffix(end)).unwrap_or(stem);
+    let marked = tokens.windows(10).filter(|window| is_test_mark(window) && is_word(window.get(7), "mod"));
+    let named = marked.filter_map(|window| match (window.get(8), window.get(9)) {
+        (Some((_, Token::Word(name))), Some((_, Token::Sign(';')))) => Some(format!("{folder}/{name}")),
+        _ => None,
+    });
+    named.collect()
+}
+
+/// `#[cfg(test)]`.
+fn is_test_mark(tokens: &[Placed]) -> bool {
+    is_sign(tokens.first(), '#')
+        && is_sign(tokens.get(1), '[')
+        && is_word(tokens.get(2), "cfg")
+        && is_sign(tokens.get(3), '(')
+        && is_word(tokens.get(4), "test")
+        && is_sign(tokens.get(5), ')')
 }
 
 struct Lexer<'a> {
@@ -176,12 +220,7 @@ fn without_test_modules(tokens: &[Placed]) -> Vec<Placed> {
     let mut out = Vec::new();
     let mut at = 0;
     while at < tokens.len() {
-        let marked = is_sign(tokens.get(at), '#')
-            && is_sign(tokens.get(at + 1), '[')
-            && is_word(tokens.get(at + 2), "cfg")
-            && is_sign(tokens.get(at + 3), '(')
-            && is_word(tokens.get(at + 4), "test")
-            && is_sign(tokens.get(at + 5), ')');
+        let marked = is_test_mark(tokens.get(at..).unwrap_or_default());
         if !marked {
             out.push(tokens[at].clone());
             at += 1;
