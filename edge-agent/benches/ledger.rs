@@ -221,8 +221,13 @@ fn history(runtime: &tokio::runtime::Runtime, dir: &Path) -> anyhow::Result<Valu
             let of = |name: &str| row[name].as_u64().unwrap_or_default();
             println!(
                 "  {days:>3} days{}{}  open {:>6} us  read {:>5} KiB  anonymous {:>6} KiB  peak {:>6} KiB  read_one of the middle {:>6} us",
-                if torn { ", torn end" } else { ", clean   " }, if cold { ", cold" } else { ", warm" },
-                of("open_us"), of("read_kib"), of("anonymous_kib"), of("peak_kib"), of("read_one_us"),
+                if torn { ", torn end" } else { ", clean   " },
+                if cold { ", cold" } else { ", warm" },
+                of("open_us"),
+                of("read_kib"),
+                of("anonymous_kib"),
+                of("peak_kib"),
+                of("read_one_us"),
             );
             rows.push(row);
         }

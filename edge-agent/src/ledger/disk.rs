@@ -218,13 +218,26 @@ impl Disk {
         fs::create_dir_all(dir)
     }
 
-    /// Writes a small file so that it is either the old or the new one whatever happens: data before name.
-    pub(super) fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a file smaller than a sector so that it is either the old or the new one whatever happens: data before
+    /// name. On a full disk it writes over the old one instead: what frees the disk must not need room on it.
+    pub(super) fn replace_small(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         let fresh = path.with_extension("new");
-        let file = self.create(&fresh)?;
+        match self.replace_by(&fresh, path, bytes) {
+            Err(e) if e.raw_os_error() == Some(Errno::NOSPC.raw_os_error()) && path.exists() => {
+                self.remove(&fresh)?;
+                let file = self.open_write(path)?;
+                self.write_at(&file, bytes, 0)?;
+                self.sync_all(&file)
+            }
+            other => other,
+        }
+    }
+
+    fn replace_by(&self, fresh: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let file = self.create(fresh)?;
         self.write_at(&file, bytes, 0)?;
         self.sync_all(&file)?;
-        self.rename(&fresh, path)?;
+        self.rename(fresh, path)?;
         path.parent().map_or(Ok(()), |dir| self.sync_dir(dir))
     }
 

@@ -167,7 +167,8 @@ impl Logs {
         self.inner.term
     }
 
-    /// Appends one event and answers when it is durable.
+    /// Appends one event and answers when it is durable. A caller that stops waiting once it is queued does not stop
+    /// the event: it is written all the same.
     ///
     /// # Errors
     /// [`LedgerError::DiskFull`] and [`LedgerError::NotDurable`]: not acknowledged; [`RecordError::TooLarge`].

@@ -123,7 +123,7 @@ impl Shared {
         }
         if upto > known {
             let path = cursor_path(&self.place.dir);
-            self.disk.replace(&path, &cursor_bytes(upto)).map_err(LedgerError::io("write", &path))?;
+            self.disk.replace_small(&path, &cursor_bytes(upto)).map_err(LedgerError::io("write", &path))?;
             self.view_mut().acknowledged = upto;
         }
         Ok(())

@@ -93,11 +93,11 @@ pub fn open(dir: &Path) -> Result<Opened, StoreError> {
         let reason = format!("the agent died {died} times while it opened the index");
         let to = set_aside(dir)?;
         tracing::error!(reason, to = %to.display(), "the index was set aside and is rebuilt");
-        fs::write(marker(dir), "1").map_err(io_error("write", &marker(dir)))?;
+        mark(dir, 1);
         let db = try_open(dir).map_err(|source| StoreError::Create { path: dir.to_owned(), source })?;
         return finish(dir, db, Some(Rebuilt::SetAside { reason, to }));
     }
-    fs::write(marker(dir), (died + 1).to_string()).map_err(io_error("write", &marker(dir)))?;
+    mark(dir, died + 1);
     remove_torn_snapshots(dir)?;
     let (db, rebuilt) = match try_open(dir) {
         Ok(db) => (db, fresh.then_some(Rebuilt::Missing)),
@@ -123,13 +123,22 @@ fn finish(dir: &Path, db: sled::Db, rebuilt: Option<Rebuilt>) -> Result<Opened, 
     sync_dir(dir)?;
     let path = dir.join("db");
     let log = OpenOptions::new().write(true).open(&path).map_err(io_error("open", &path))?;
-    fs::remove_file(marker(dir)).map_err(io_error("remove", &marker(dir)))?;
+    if let Err(error) = fs::remove_file(marker(dir)) {
+        tracing::warn!(%error, "the mark of an unfinished opening could not be removed");
+    }
     Ok(Opened { db, rebuilt, log })
 }
 
 /// Stands beside the index while it is being opened, with the number of starts that did not get through.
 fn marker(dir: &Path) -> PathBuf {
     dir.with_extension("opening")
+}
+
+/// Writes the marker. Without it a start is no worse off than before, so a full disk is no reason to stop here.
+fn mark(dir: &Path, count: u32) {
+    if let Err(error) = fs::write(marker(dir), count.to_string()) {
+        tracing::warn!(%error, "the opening of the index could not be marked");
+    }
 }
 
 fn unfinished_openings(dir: &Path) -> u32 {

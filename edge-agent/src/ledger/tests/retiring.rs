@@ -46,6 +46,19 @@ async fn nothing_goes_before_the_cursor_is_durable() {
     assert_eq!(logs.acknowledged(Stream::Fiscal), Seq(0));
 }
 
+#[tokio::test]
+async fn a_full_disk_can_be_freed() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = Disk::default();
+    let (logs, _) = Logs::open(home.path(), node(), TERM, small(&disk)).unwrap();
+    fill(&logs, Stream::Fiscal, 1..=400, 60).await;
+    logs.retire(Stream::Fiscal, Seq(1)).unwrap();
+    disk.fail(Operation::Write, rustix::io::Errno::NOSPC, 1);
+    assert!(logs.retire(Stream::Fiscal, Seq(400)).unwrap().segments > 1);
+    drop(logs);
+    assert_eq!(open(home.path()).0.acknowledged(Stream::Fiscal), Seq(400));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_work_log_carries_what_lives_forward() {
     let home = tempfile::tempdir().unwrap();
