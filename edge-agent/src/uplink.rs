@@ -2,7 +2,6 @@
 //! deliveries out. It decides nothing: what is sent when is the session's, what a delivery means is the snapshots',
 //! when a log forgets is the ledger's. It writes nothing to disk.
 
-mod credentials;
 mod driver;
 mod endpoint;
 mod link;
@@ -10,7 +9,6 @@ mod status;
 
 use std::time::Duration;
 
-use firmware_config::layout::Layout;
 use firmware_config::{HostPort, NodeConfig};
 use protocol::collection::{Collection, Version};
 use protocol::id::{Seq, Stream};
@@ -19,10 +17,10 @@ use rand::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
-pub use credentials::{Credentials, CredentialsError};
 pub use status::{Link, Status};
 
 use crate::clock::Clock;
+use crate::identity::{Identity, IdentityError};
 use crate::ledger::Logs;
 use driver::Driver;
 
@@ -68,7 +66,7 @@ pub struct Options {
     /// The name its certificate must carry.
     pub server_name: String,
     /// Who we are.
-    pub credentials: Credentials,
+    pub identity: Identity,
     /// What the node holds of each collection.
     pub collections: Vec<(Collection, Version)>,
     /// The time of day.
@@ -78,24 +76,16 @@ pub struct Options {
 }
 
 impl Options {
-    /// From the node's configuration and identity files. Blocks on the disk.
-    ///
-    /// # Errors
-    /// [`CredentialsError`] names the file.
-    pub fn load(
-        config: &NodeConfig,
-        layout: &Layout,
-        collections: Vec<(Collection, Version)>,
-        clock: Clock,
-    ) -> Result<Self, CredentialsError> {
-        Ok(Self {
+    /// From the node's configuration.
+    pub fn new(config: &NodeConfig, identity: Identity, collections: Vec<(Collection, Version)>, clock: Clock) -> Self {
+        Self {
             hq: config.hq.quic.clone(),
             server_name: config.hq.server_name.clone(),
-            credentials: Credentials::load(layout)?,
+            identity,
             collections,
             clock,
             agent_version: env!("CARGO_PKG_VERSION").to_owned(),
-        })
+        }
     }
 }
 
@@ -119,7 +109,11 @@ pub struct Uplink {
 }
 
 /// Starts the uplink. It dials at once and for ever.
-pub fn start(options: Options, logs: Logs) -> (Uplink, Inbox) {
+///
+/// # Errors
+/// [`IdentityError::Tls`]: the identity cannot be used for QUIC. The node sells all the same.
+pub fn start(options: Options, logs: Logs) -> Result<(Uplink, Inbox), IdentityError> {
+    let tls = endpoint::client_tls(&options)?;
     let (deliveries_in, deliveries) = mpsc::channel(DELIVERIES);
     let (applied, applied_out) = mpsc::channel(DELIVERIES);
     let (settled_in, settled) = watch::channel(Settled::default());
@@ -132,9 +126,9 @@ pub fn start(options: Options, logs: Logs) -> (Uplink, Inbox) {
     random.fill_bytes(&mut boot_nonce);
     let outlets = driver::Outlets { deliveries: deliveries_in, settled: settled_in, status: status_in };
     let inlets = driver::Inlets { applied: applied_out, nudge: nudge_out, stop: stop_out };
-    let driver = Driver::new(options, logs, outlets, seed, boot_nonce);
+    let driver = Driver::new(options, tls, logs, outlets, seed, boot_nonce);
     let task = tokio::spawn(driver.run(inlets));
-    (Uplink { status, applied, nudge, stop: Some(stop), task: Some(task) }, Inbox { deliveries, settled })
+    Ok((Uplink { status, applied, nudge, stop: Some(stop), task: Some(task) }, Inbox { deliveries, settled }))
 }
 
 impl Uplink {

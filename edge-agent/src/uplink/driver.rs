@@ -2,6 +2,7 @@
 //! what the session wants into reads, signatures and dials.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::enroll::CheckpointV1;
@@ -10,6 +11,7 @@ use protocol::ledger::Record;
 use protocol::session::edge::{Delivered, Edge, EdgeConfig, EdgeEvent, LogHead, Phase, ReadRequest};
 use protocol::session::{CloseCode, Closed, Tick};
 use protocol::timestamp::Timestamp;
+use quinn::crypto::rustls::QuicClientConfig;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -38,6 +40,7 @@ type ReadAnswer = (ReadRequest, Result<Vec<Record>, LedgerError>);
 
 pub(super) struct Driver {
     options: Options,
+    tls: Arc<QuicClientConfig>,
     logs: Logs,
     outlets: Outlets,
     edge: Edge,
@@ -56,7 +59,14 @@ fn head_of(logs: &Logs, stream: Stream) -> LogHead {
 }
 
 impl Driver {
-    pub(super) fn new(options: Options, logs: Logs, outlets: Outlets, seed: u64, boot_nonce: [u8; 16]) -> Self {
+    pub(super) fn new(
+        options: Options,
+        tls: Arc<QuicClientConfig>,
+        logs: Logs,
+        outlets: Outlets,
+        seed: u64,
+        boot_nonce: [u8; 16],
+    ) -> Self {
         let config = EdgeConfig {
             term: logs.term(),
             boot_nonce,
@@ -68,6 +78,7 @@ impl Driver {
         Self {
             edge: Edge::new(Tick(0), config),
             options,
+            tls,
             logs,
             outlets,
             started: Instant::now(),
@@ -143,8 +154,8 @@ impl Driver {
         match event {
             EdgeEvent::Connect => {
                 let (hq, name) = (self.options.hq.clone(), self.options.server_name.clone());
-                let credentials = self.options.credentials.clone();
-                self.dials.spawn(async move { dial(&hq, &name, &credentials).await });
+                let tls = Arc::clone(&self.tls);
+                self.dials.spawn(async move { dial(&hq, &name, &tls).await });
             }
             EdgeEvent::Disconnect(why) => self.hang_up(why),
             EdgeEvent::Welcomed { hq_time_ms, .. } => {
@@ -185,7 +196,7 @@ impl Driver {
         }
         let at = self.options.clock.now();
         let checkpoint = CheckpointV1 { stream, term: head.term, seq: head.durable, head_hash: head.hash, at };
-        if let Some(signed) = self.options.credentials.sign(self.logs.node(), checkpoint) {
+        if let Some(signed) = self.options.identity.sign(checkpoint) {
             self.edge.checkpoint(&signed);
         }
     }

@@ -8,9 +8,11 @@ use std::time::Duration;
 use firmware_config::HostPort;
 use protocol::limits;
 use protocol::session::{CloseCode, Closed};
+use quinn::crypto::rustls::QuicClientConfig;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, IdleTimeout, TransportConfig, VarInt};
 
-use super::credentials::Credentials;
+use super::Options;
+use crate::identity::IdentityError;
 
 /// One address is tried for this long.
 const DIAL: Duration = Duration::from_millis(limits::HELLO_TIMEOUT_MS);
@@ -42,15 +44,22 @@ fn transport() -> TransportConfig {
     transport
 }
 
+/// The identity as QUIC wants it.
+pub(super) fn client_tls(options: &Options) -> Result<Arc<QuicClientConfig>, IdentityError> {
+    let tls = options.identity.uplink_tls(&options.clock)?;
+    let tls = QuicClientConfig::try_from(tls).map_err(|error| rustls::Error::General(error.to_string()))?;
+    Ok(Arc::new(tls))
+}
+
 /// Resolves and dials. The first address that answers wins.
-pub(super) async fn dial(hq: &HostPort, server_name: &str, credentials: &Credentials) -> Result<Dialled, Closed> {
+pub(super) async fn dial(hq: &HostPort, server_name: &str, tls: &Arc<QuicClientConfig>) -> Result<Dialled, Closed> {
     let unreachable = |reason: String| Closed::new(CloseCode::TIMEOUT, reason);
     let lookup = tokio::time::timeout(DIAL, tokio::net::lookup_host((hq.host(), hq.port()))).await;
     let found = lookup.map_err(|_| unreachable(format!("the name {} was not resolved in time", hq.host())))?;
     let found = found.map_err(|error| unreachable(format!("the name {} cannot be resolved: {error}", hq.host())))?;
     let mut last = unreachable(format!("the name {} has no address", hq.host()));
     for address in found.take(ADDRESSES) {
-        match dial_one(address, server_name, credentials).await {
+        match dial_one(address, server_name, tls).await {
             Ok(dialled) => return Ok(dialled),
             Err(closed) => last = closed,
         }
@@ -58,12 +67,12 @@ pub(super) async fn dial(hq: &HostPort, server_name: &str, credentials: &Credent
     Err(last)
 }
 
-async fn dial_one(address: SocketAddr, server_name: &str, credentials: &Credentials) -> Result<Dialled, Closed> {
+async fn dial_one(address: SocketAddr, server_name: &str, tls: &Arc<QuicClientConfig>) -> Result<Dialled, Closed> {
     let local: SocketAddr =
         if address.is_ipv4() { (Ipv4Addr::UNSPECIFIED, 0).into() } else { (Ipv6Addr::UNSPECIFIED, 0).into() };
     let failed = |reason: String| Closed::new(CloseCode::TIMEOUT, format!("{address}: {reason}"));
     let endpoint = Endpoint::client(local).map_err(|error| failed(format!("no socket: {error}")))?;
-    let mut config = ClientConfig::new(credentials.tls());
+    let mut config = ClientConfig::new(Arc::<QuicClientConfig>::clone(tls));
     config.transport_config(Arc::new(transport()));
     let connecting = endpoint.connect_with(config, address, server_name).map_err(|error| failed(error.to_string()))?;
     match tokio::time::timeout(DIAL, connecting).await {

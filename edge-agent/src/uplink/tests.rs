@@ -1,45 +1,53 @@
-use std::path::Path;
+//! What the shell does without an HQ. With one it is tried in the tests crate, against the real gateway.
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+
+use firmware_config::Node;
 use firmware_config::layout::Layout;
-use protocol::id::{NodeId, Term};
-use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+use protocol::enroll::NodeUrn;
+use protocol::id::{NodeId, ShopId, TenantId, Term};
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, PKCS_ED25519, SanType};
+use uuid::Uuid;
 
 use super::*;
 use crate::ledger;
 
-fn credentials() -> Credentials {
-    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
-    let certificate = rcgen::CertificateParams::new(vec!["node".to_owned()]).unwrap().self_signed(&key).unwrap();
-    let der = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der()));
-    Credentials::new(vec![certificate.der().clone()], der, vec![certificate.der().clone()]).unwrap()
-}
-
-fn logs(dir: &Path) -> Logs {
-    let node = NodeId::from_uuid(uuid::Uuid::from_u128(3));
-    Logs::open(dir, node, Term(1), ledger::Options::default()).unwrap().0
-}
-
-#[test]
-fn a_missing_identity_says_which_file_and_what_to_do() {
-    let dir = tempfile::tempdir().unwrap();
-    let text = Credentials::load(&Layout::initial(dir.path())).unwrap_err().to_string();
-    assert!(text.contains("device.crt") && text.contains("provision enroll"), "{text}");
-    let garbage = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(vec![1, 2, 3]));
-    assert!(matches!(Credentials::new(vec![], garbage, vec![]), Err(CredentialsError::Unusable(_))));
+fn identity(layout: &Layout) -> Identity {
+    let tenant_id = TenantId::from_uuid(Uuid::from_u128(1));
+    let shop_id = ShopId::from_uuid(Uuid::from_u128(2));
+    let node_id = NodeId::from_uuid(Uuid::from_u128(3));
+    let node = Node { tenant_id, shop_id, node_id, term: Term(1), name: "till".to_owned() };
+    let urn = NodeUrn { tenant: tenant_id, shop: shop_id, node: node_id, term: Term(1) };
+    let (mut ca, ca_key) = (CertificateParams::default(), KeyPair::generate().unwrap());
+    ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let key = KeyPair::generate_for(&PKCS_ED25519).unwrap();
+    let mut params = CertificateParams::default();
+    params.subject_alt_names = vec![SanType::URI(urn.to_string().try_into().unwrap())];
+    let certificate = params.signed_by(&key, &Issuer::from_params(&ca, &ca_key)).unwrap();
+    fs::create_dir(layout.identity()).unwrap();
+    fs::write(layout.device_key(), key.serialize_pem()).unwrap();
+    fs::set_permissions(layout.device_key(), fs::Permissions::from_mode(0o600)).unwrap();
+    fs::write(layout.device_certificate(), certificate.pem()).unwrap();
+    fs::write(layout.device_ca(), ca.self_signed(&ca_key).unwrap().pem()).unwrap();
+    Identity::load(layout, &node).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unreachable_hq_is_reported_and_tried_again() {
     let dir = tempfile::tempdir().unwrap();
+    let layout = Layout::initial(dir.path());
     let options = Options {
         hq: "uplink.invalid:4433".parse().unwrap(),
         server_name: "hq".to_owned(),
-        credentials: credentials(),
+        identity: identity(&layout),
         collections: Vec::new(),
         clock: Clock::System,
         agent_version: "test".to_owned(),
     };
-    let (uplink, _inbox) = start(options, logs(dir.path()));
+    let node = NodeId::from_uuid(Uuid::from_u128(3));
+    let (logs, _) = Logs::open(&layout.logs(), node, Term(1), ledger::Options::default()).unwrap();
+    let (uplink, _inbox) = start(options, logs).unwrap();
     let mut status = uplink.status();
     let failed = status.wait_for(|status| status.failures >= 2 && status.last_error.is_some());
     let seen = tokio::time::timeout(Duration::from_secs(60), failed).await.unwrap().unwrap().clone();
