@@ -1,11 +1,18 @@
 //! One node of a shop: it owns the lanes, the ledger and the peripherals, and sells whatever happens to the
 //! internet. `agent` wires the rooms; decisions live in `core`, shells around it.
 
+pub mod agent;
 pub mod cli;
 pub mod clock;
 pub mod core;
 pub mod desk;
+pub mod health;
+pub mod identity;
 pub mod lane;
 pub mod ledger;
 pub mod snapshot;
+pub mod stop;
 pub mod store;
+pub mod telemetry;
+pub mod terminal;
+pub mod uplink;

@@ -3,6 +3,7 @@
 
 pub mod book;
 pub mod change;
+pub mod health;
 pub mod lane;
 pub mod pairing;
 pub mod refusal;

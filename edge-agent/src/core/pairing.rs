@@ -179,10 +179,16 @@ impl Pairings {
 }
 
 /// Counts wrong codes: per address, so that one guesser does not lock the others out for long, and over all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Throttle<Peer> {
     peers: HashMap<Peer, VecDeque<Timestamp>>,
     all: VecDeque<Timestamp>,
+}
+
+impl<Peer> Default for Throttle<Peer> {
+    fn default() -> Self {
+        Self { peers: HashMap::new(), all: VecDeque::new() }
+    }
 }
 
 impl<Peer: Hash + Eq> Throttle<Peer> {

@@ -117,7 +117,7 @@ impl Actor {
                     Some(ask) => self.take(ask),
                     None => open = false,
                 },
-                _ = stopping.wait_for(|stop| *stop), if open => {
+                () = crate::stop::asked(&mut stopping), if open => {
                     asks.close();
                     while let Ok(ask) = asks.try_recv() {
                         self.take(ask);

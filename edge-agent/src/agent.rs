@@ -1,0 +1,276 @@
+//! Composition root: every task and every bounded channel of a node, top-down, in one read. Wires; decides
+//! nothing. A node starts and sells with no internet, and with no index.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use firmware_config::NodeConfig;
+use firmware_config::layout::Layout;
+use protocol::limits;
+use serde::{Deserialize, Serialize};
+use tokio::net::UnixListener;
+use tokio::sync::{broadcast, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::desk::Desk;
+use crate::lane;
+use crate::ledger::{Logs, Options};
+use crate::snapshot::Snapshots;
+use crate::store::index::Index;
+use crate::terminal::serve::{Connections, bind, serve_tcp, serve_unix};
+use crate::terminal::{self, Till, control, tls};
+use crate::{health, stop, store, telemetry};
+
+/// What an agent is started with.
+pub struct AgentOptions {
+    /// What it is told to be.
+    pub config: NodeConfig,
+    /// The node's folder, where `node.toml` stands.
+    pub dir: PathBuf,
+    /// Its time.
+    pub clock: Clock,
+}
+
+/// The addresses a running agent took; also in `addresses.json` for tools on the box.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Addresses {
+    /// Plain HTTP on loopback.
+    pub terminal_http: SocketAddr,
+    /// HTTPS on the shop's LAN; none when its certificate could not be read.
+    pub terminal_https: Option<SocketAddr>,
+    /// Prometheus.
+    pub metrics: Option<SocketAddr>,
+}
+
+/// A running agent. Dropping it without [`Self::stop`] shuts its doors at once; nobody waits for what is under way.
+pub struct Running {
+    /// Where it listens.
+    pub addresses: Addresses,
+    /// The socket for tools on the box.
+    pub control_socket: PathBuf,
+    /// Catalogue and settings in force; what HQ sends is applied here.
+    pub snapshots: Snapshots,
+    /// The logs.
+    pub logs: Logs,
+    /// Where the lanes are asked.
+    pub desk: Desk,
+    stopping: watch::Sender<bool>,
+    doors: JoinSet<()>,
+    lanes: tokio::task::JoinHandle<()>,
+    /// Ends with the agent, in whatever state.
+    background: JoinSet<()>,
+    index: Arc<store::Opened>,
+}
+
+/// How long a clean stop may take before it is given up; what was acknowledged is on the disk anyway.
+const STOP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Starts an agent: logs, index, snapshots, lanes, doors, uplink. Answers when lanes can sell.
+///
+/// # Errors
+/// Logs that cannot be opened, an index that cannot even be made anew, addresses that are taken.
+pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
+    let AgentOptions { config, dir, clock } = options;
+    let layout = Layout::new(&dir, &config);
+    let (stopper, stopping) = watch::channel(false);
+    let (changes, _) = broadcast::channel(limits::CHANGES_WAITING);
+    let recorder = telemetry::recorder()?;
+
+    let (logs, opened, snapshots) = open_disk(&config, &layout, changes.clone()).await?;
+    let index = Arc::new(Index::open(&opened.db).context("the index does not open")?);
+
+    let parts = lane::Parts {
+        logs: logs.clone(),
+        index: Arc::clone(&index),
+        snapshots: snapshots.clone(),
+        clock: clock.clone(),
+        changes: changes.clone(),
+        stopping: stopping.clone(),
+    };
+    let lanes = lane::start(parts).await.context("the lanes cannot be restored from the logs")?;
+    if let Some(rebuilt) = &opened.rebuilt {
+        report_rebuilt(&logs, rebuilt, lanes.caught_up);
+    }
+
+    let subject = health::Subject { data: layout.data().to_owned(), snapshots: snapshots.clone(), index };
+    let (reports, health_task) = health::start(subject, stopping.clone());
+    let desk = lanes.desk.clone();
+    let till = Till {
+        desk: lanes.desk,
+        roster: lanes.roster,
+        snapshots: snapshots.clone(),
+        logs: logs.clone(),
+        clock,
+        changes,
+        health: reports,
+        stopping: stopping.clone(),
+        sockets: Till::sockets(),
+        throttle: Arc::default(),
+    };
+
+    let mut doors = JoinSet::new();
+    let addresses = open_doors(&mut doors, &config, &layout, &till, &recorder, &stopping).await?;
+    let mut background = JoinSet::new();
+    background.spawn(telemetry::upkeep(recorder));
+    background.spawn(async move { drop(health_task.await) });
+
+    write_addresses(&layout, &addresses)?;
+    tracing::info!(?addresses, node = %config.node.node_id, term = %config.node.term, "the node is open");
+    let control_socket = layout.control_socket();
+    let index = Arc::new(opened);
+    Ok(Running {
+        addresses,
+        control_socket,
+        snapshots,
+        logs,
+        desk,
+        stopping: stopper,
+        doors,
+        lanes: lanes.task,
+        background,
+        index,
+    })
+}
+
+/// Everything that stands on the disk, opened on a thread that may block.
+async fn open_disk(
+    config: &NodeConfig,
+    layout: &Layout,
+    changes: broadcast::Sender<crate::core::change::Change>,
+) -> anyhow::Result<(Logs, store::Opened, Snapshots)> {
+    let (node, term, layout) = (config.node.node_id, config.node.term, layout.clone());
+    tokio::task::spawn_blocking(move || {
+        let (logs, report) = Logs::open(&layout.logs(), node, term, Options::default())?;
+        for loss in report.losses() {
+            tracing::error!(?loss, "a damaged part of a log was set aside");
+        }
+        let opened = store::open(&layout.index())?;
+        let snapshots = Snapshots::open(&layout, changes)?;
+        anyhow::Ok((logs, opened, snapshots))
+    })
+    .await?
+}
+
+/// Opens the doors: loopback, LAN, control socket, metrics.
+async fn open_doors(
+    doors: &mut JoinSet<()>,
+    config: &NodeConfig,
+    layout: &Layout,
+    till: &Till,
+    recorder: &metrics_exporter_prometheus::PrometheusHandle,
+    stopping: &watch::Receiver<bool>,
+) -> anyhow::Result<Addresses> {
+    let router = terminal::router(till.clone());
+    let connections = Arc::new(Connections::default());
+
+    let http = config.terminal.http;
+    anyhow::ensure!(http.ip().is_loopback(), "terminal.http {http} is not loopback: it carries tokens in clear");
+    let listener = bind(http).await.with_context(|| format!("cannot listen on terminal.http {http}"))?;
+    let terminal_http = listener.local_addr()?;
+    doors.spawn(serve_tcp(listener, None, router.clone(), Arc::clone(&connections), stopping.clone()));
+
+    let https = config.terminal.https;
+    let terminal_https = match tls::acceptor(&layout.terminal_certificate(), &layout.terminal_key()) {
+        Ok(acceptor) => {
+            let listener = bind(https).await.with_context(|| format!("cannot listen on terminal.https {https}"))?;
+            let address = listener.local_addr()?;
+            doors.spawn(serve_tcp(listener, Some(acceptor), router, connections, stopping.clone()));
+            Some(address)
+        }
+        // A certificate stops no sale: lanes on this box go on.
+        Err(error) => {
+            tracing::error!(%error, "the door on the shop's LAN stays shut");
+            None
+        }
+    };
+
+    let metrics = match &config.metrics {
+        Some(metrics) => {
+            let address = metrics.listen;
+            let listener = bind(address).await.with_context(|| format!("cannot listen on metrics.listen {address}"))?;
+            let address = listener.local_addr()?;
+            let router = telemetry::router(recorder.clone());
+            doors.spawn(serve_tcp(listener, None, router, Arc::default(), stopping.clone()));
+            Some(address)
+        }
+        None => None,
+    };
+
+    let socket = bind_control(layout)?;
+    doors.spawn(serve_unix(socket, control::router(till.clone()), stopping.clone()));
+    Ok(Addresses { terminal_http, terminal_https, metrics })
+}
+
+/// The control socket, for its owner alone. A socket left by an agent that was killed makes room: the lock of
+/// the logs says that no other one runs.
+fn bind_control(layout: &Layout) -> anyhow::Result<UnixListener> {
+    use std::os::unix::fs::PermissionsExt;
+    let path = layout.control_socket();
+    match std::fs::remove_file(&path) {
+        Ok(()) => {}
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error).with_context(|| format!("cannot remove the old {}", path.display())),
+    }
+    let listener = UnixListener::bind(&path)
+        .with_context(|| format!("cannot make {} (a path of at most 100 bytes?)", path.display()))?;
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn write_addresses(layout: &Layout, addresses: &Addresses) -> anyhow::Result<()> {
+    let (path, temporary) = (layout.addresses(), layout.addresses().with_extension("tmp"));
+    std::fs::write(&temporary, serde_json::to_vec(addresses)?)?;
+    std::fs::rename(&temporary, &path).with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Says in the telemetry log that the index had to be made anew, so that HQ can show it.
+fn report_rebuilt(logs: &Logs, rebuilt: &store::Rebuilt, records: u64) {
+    tracing::warn!(?rebuilt, records, "the index was rebuilt from the logs");
+    metrics::counter!("tillway_index_rebuilds_total").increment(1);
+    let reason = match rebuilt {
+        store::Rebuilt::Missing => "missing".to_owned(),
+        store::Rebuilt::SetAside { reason, .. } => reason.clone(),
+    };
+    let event = telemetry::IndexRebuiltV1 { reason, records };
+    let noted = event
+        .encode()
+        .map_err(anyhow::Error::from)
+        .and_then(|raw| logs.append_unsynced(protocol::id::Stream::Telemetry, raw).map_err(anyhow::Error::from));
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the rebuilding was not noted in the telemetry log");
+    }
+}
+
+impl Running {
+    /// Stops cleanly: no new requests, answers to those under way, everything on the disk.
+    pub async fn stop(mut self) {
+        if self.stopping.send(true).is_err() {
+            tracing::debug!("nobody was left to be stopped");
+        }
+        let ended = tokio::time::timeout(STOP_TIMEOUT, async {
+            while self.doors.join_next().await.is_some() {}
+            if let Err(error) = self.lanes.await {
+                tracing::error!(%error, "the lanes ended badly");
+            }
+        });
+        if ended.await.is_err() {
+            tracing::warn!("the node did not stop in time; what was acknowledged is on the disk");
+        }
+        self.background.shutdown().await;
+        let index = self.index;
+        let synced = tokio::task::spawn_blocking(move || index.sync()).await;
+        if let Ok(Err(error)) = synced {
+            tracing::warn!(%error, "the index was not synced; the next start catches up");
+        }
+        tracing::info!("the node is closed");
+    }
+
+    /// Resolves when something asked the node to stop.
+    pub async fn stopped(&self) {
+        stop::asked(&mut self.stopping.subscribe()).await;
+    }
+}

@@ -1,0 +1,164 @@
+//! `edge-agent pairing create|list|revoke`: asks the running agent over its control socket.
+
+use std::io::Write;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, header};
+use clap::Subcommand;
+use firmware_config::layout::Layout;
+use hyper_util::rt::TokioIo;
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde_json::{Value, json};
+use tokio::net::UnixStream;
+
+use super::read_config;
+use crate::agent::Addresses;
+
+/// Largest answer the agent gives here.
+const ANSWER_BYTES: usize = 1 << 20;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Pairing {
+    /// Make a code that pairs lanes for ten minutes.
+    Create {
+        /// The node's configuration.
+        #[arg(long, value_name = "DIR/node.toml")]
+        config: PathBuf,
+        /// How many lanes the code pairs.
+        #[arg(long, default_value_t = 1)]
+        lanes: u16,
+        /// Print one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the paired lanes.
+    List {
+        /// The node's configuration.
+        #[arg(long, value_name = "DIR/node.toml")]
+        config: PathBuf,
+        /// Print one JSON object instead of text.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take a lane's token away.
+    Revoke {
+        /// The node's configuration.
+        #[arg(long, value_name = "DIR/node.toml")]
+        config: PathBuf,
+        /// The lane's id.
+        #[arg(long)]
+        lane: String,
+    },
+}
+
+pub(super) async fn run(command: Pairing, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
+    match command {
+        Pairing::Create { config, lanes, json } => create(&config, lanes, json, out).await?,
+        Pairing::List { config, json } => {
+            let lanes = ask(&layout(&config)?, Method::GET, "/v1/lanes", None).await?;
+            if json {
+                writeln!(out, "{}", json!({ "lanes": lanes }))?;
+            } else {
+                for lane in lanes.as_array().into_iter().flatten() {
+                    let text = |field: &str| lane.get(field).and_then(Value::as_str).unwrap_or("?").to_owned();
+                    writeln!(out, "{}  {}  since {}", text("lane_id"), text("name"), text("paired_at"))?;
+                }
+            }
+        }
+        Pairing::Revoke { config, lane } => {
+            ask(&layout(&config)?, Method::DELETE, &format!("/v1/lanes/{lane}"), None).await?;
+            writeln!(out, "lane {lane} is revoked")?;
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn create(config: &Path, lanes: u16, as_json: bool, out: &mut dyn Write) -> anyhow::Result<()> {
+    let layout = layout(config)?;
+    let made = ask(&layout, Method::POST, "/v1/pairings", Some(json!({ "lanes": lanes }))).await?;
+    let addresses =
+        std::fs::read(layout.addresses()).with_context(|| format!("cannot read {}", layout.addresses().display()))?;
+    let addresses: Addresses = serde_json::from_slice(&addresses)?;
+    let fingerprint = ca_fingerprint(&layout);
+    let loopback = format!("http://{}", addresses.terminal_http);
+    let url = addresses.terminal_https.map_or_else(|| loopback.clone(), |https| format!("https://{}", lan(https)));
+    let text = |field: &str| made.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let whole = json!({
+        "url": url,
+        "code": text("code"),
+        "ca_fingerprint": fingerprint,
+        "loopback_url": loopback,
+        "expires_at": text("expires_at"),
+        "lanes": lanes,
+    });
+    if as_json {
+        writeln!(out, "{whole}")?;
+        return Ok(());
+    }
+    writeln!(out, "code            {}", text("code"))?;
+    writeln!(out, "for             {lanes} lane(s), until {}", text("expires_at"))?;
+    writeln!(out, "address         {url}")?;
+    writeln!(out, "on this machine {loopback}")?;
+    writeln!(out, "CA fingerprint  {}", fingerprint.as_deref().unwrap_or("none: enrol the node first"))?;
+    Ok(())
+}
+
+fn layout(config: &Path) -> anyhow::Result<Layout> {
+    let (config, dir) = read_config(config)?;
+    Ok(Layout::new(&dir, &config))
+}
+
+/// SHA-256 of the shop CA's certificate, in hex: what a terminal pins.
+fn ca_fingerprint(layout: &Layout) -> Option<String> {
+    let certificate = CertificateDer::from_pem_file(layout.shop_ca()).ok()?;
+    let digest = ring::digest::digest(&ring::digest::SHA256, certificate.as_ref());
+    Some(protocol::ledger::hex(digest.as_ref()))
+}
+
+/// An address that terminals can reach: for "all interfaces" the one that leads out, else loopback.
+fn lan(bound: SocketAddr) -> SocketAddr {
+    if !bound.ip().is_unspecified() {
+        return bound;
+    }
+    // Connecting a UDP socket sends nothing; it only asks the system which way it would go.
+    let way_out = || {
+        let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
+        socket.connect(("192.0.2.1", 9)).ok()?;
+        Some(socket.local_addr().ok()?.ip())
+    };
+    let ip = way_out().filter(|ip| !ip.is_unspecified()).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
+    SocketAddr::new(ip, bound.port())
+}
+
+/// Asks the running agent and gives `data` of its answer.
+async fn ask(layout: &Layout, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+    let socket = layout.control_socket();
+    let stream = UnixStream::connect(&socket)
+        .await
+        .with_context(|| format!("no agent answers on {}: start it with `edge-agent run`", socket.display()))?;
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
+    let connection = tokio::spawn(connection);
+    let mut request = Request::builder().method(method).uri(path).header(header::HOST, "agent");
+    let body = match body {
+        Some(body) => {
+            request = request.header(header::CONTENT_TYPE, "application/json");
+            Body::from(body.to_string())
+        }
+        None => Body::empty(),
+    };
+    let response = sender.send_request(request.body(body)?).await?;
+    let status = response.status();
+    let bytes = axum::body::to_bytes(Body::new(response.into_body()), ANSWER_BYTES).await?;
+    connection.abort();
+    let mut answer: Value = serde_json::from_slice(&bytes).context("the agent's answer is not JSON")?;
+    if status != StatusCode::OK {
+        let message = answer.pointer("/error/message").and_then(Value::as_str).unwrap_or("no reason given");
+        anyhow::bail!("the agent refused: {message}");
+    }
+    Ok(answer.get_mut("data").map(Value::take).unwrap_or_default())
+}

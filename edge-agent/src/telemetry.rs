@@ -1,0 +1,91 @@
+//! What the agent says of itself: JSON log lines with fields, and metrics. Customer data never goes above
+//! `debug`. Set up once per process; further agents in one process share it.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use tracing_subscriber::EnvFilter;
+
+/// Upper bounds of the latency buckets in seconds: from a memory lookup to a disk that struggles.
+const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+/// How often histograms are folded, so that their samples do not pile up unread.
+const UPKEEP: Duration = Duration::from_secs(5);
+
+static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
+
+/// Sends log lines to standard error as JSON. A second call changes nothing.
+///
+/// # Errors
+/// A filter that cannot be read.
+pub fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+    let filter = EnvFilter::try_new(filter).map_err(|error| {
+        anyhow::anyhow!("log.filter {filter:?} cannot be read: {error}; write for example \"info\"")
+    })?;
+    let subscriber = tracing_subscriber::fmt()
+        .json()
+        .flatten_event(true)
+        .with_current_span(false)
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .finish();
+    if tracing::subscriber::set_global_default(subscriber).is_err() {
+        tracing::debug!("logging was set up before");
+    }
+    Ok(())
+}
+
+/// The recorder of this process, set up at the first call.
+///
+/// # Errors
+/// Another recorder was installed by someone else.
+pub fn recorder() -> anyhow::Result<PrometheusHandle> {
+    if let Some(handle) = METRICS.get() {
+        return Ok(handle.clone());
+    }
+    let builder = PrometheusBuilder::new().set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?;
+    let recorder = builder.build_recorder();
+    let handle = METRICS.get_or_init(|| recorder.handle()).clone();
+    if metrics::set_global_recorder(recorder).is_err() {
+        tracing::debug!("another recorder stands already; these metrics stay empty");
+    }
+    Ok(handle)
+}
+
+/// The route that Prometheus reads.
+pub fn router(handle: PrometheusHandle) -> Router {
+    Router::new().route("/metrics", get(async move || handle.render()))
+}
+
+/// Folds histograms until the task is dropped.
+pub async fn upkeep(handle: PrometheusHandle) {
+    let mut tick = tokio::time::interval(UPKEEP);
+    loop {
+        tick.tick().await;
+        handle.run_upkeep();
+    }
+}
+
+/// Kind of [`IndexRebuiltV1`] (telemetry kinds are 200-299). Disk and wire format.
+pub const INDEX_REBUILT: u16 = 200;
+
+/// The index was lost and made anew from the logs.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct IndexRebuiltV1 {
+    /// Why.
+    pub reason: String,
+    /// How many fiscal records were read for it.
+    pub records: u64,
+}
+
+impl IndexRebuiltV1 {
+    /// Encodes for the log.
+    ///
+    /// # Errors
+    /// A reason beyond the size of an event.
+    pub fn encode(&self) -> Result<protocol::event::RawEvent, protocol::event::EventError> {
+        protocol::event::RawEvent::encode(INDEX_REBUILT, 1, self)
+    }
+}
