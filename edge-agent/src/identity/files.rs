@@ -16,10 +16,11 @@ const RESTORE: &str = "restore it from the backup, or enrol this node again with
 const PERMIT: &str = "let the user of the agent read it (chown), or start the agent as that user";
 
 fn unreadable(path: &Path, error: &pem::Error) -> IdentityError {
-    let denied = matches!(error, pem::Error::Io(io) if io.kind() == std::io::ErrorKind::PermissionDenied);
-    let (reason, cure) = match error {
-        pem::Error::Io(io) => (io.to_string(), if denied { PERMIT } else { RESTORE }),
-        other => (format!("it is damaged: {other}"), RESTORE),
+    let (reason, cure) = if let pem::Error::Io(io) = error {
+        let denied = io.kind() == std::io::ErrorKind::PermissionDenied;
+        (io.to_string(), if denied { PERMIT } else { RESTORE })
+    } else {
+        (format!("it is damaged: {error}"), RESTORE)
     };
     IdentityError::File { path: path.to_owned(), reason, cure }
 }
