@@ -17,7 +17,7 @@ use crate::cli::{say, tell};
 use crate::hq::{Hq, Overview};
 use crate::lane::Lane;
 use crate::receipts;
-use crate::replay::{CURRENCY, Planned, plan, sell};
+use crate::replay::{CURRENCY, Planned, plan, sell, wait_for_catalogue};
 use crate::town::{Node, SignIn, Town};
 use crate::wire::Target;
 
@@ -61,13 +61,16 @@ pub async fn demo(end: watch::Receiver<bool>) -> anyhow::Result<()> {
     introduce(&town, &owner, &shops, folder.path());
 
     let mut lanes = JoinSet::new();
-    let plans = prepare(&hq).await?;
+    let (plans, catalogue) = prepare(&hq).await?;
     for shop in &shops {
         let next = Arc::new(AtomicUsize::new(0));
         let pairing = shop.node.pairing(LANES)?;
         for number in 1..=LANES {
             let target = Target::parse(&shop.node.url(), None)?;
-            let lane = Lane::pair(target, &pairing.code, &format!("Till {number}")).await?;
+            let mut lane = Lane::pair(target, &pairing.code, &format!("Till {number}")).await?;
+            if number == 1 {
+                wait_for_catalogue(&mut lane, &catalogue).await.context(shop.name)?;
+            }
             let (plans, next, sold) = (Arc::clone(&plans), Arc::clone(&next), Arc::clone(&shop.sold));
             lanes.spawn(work(lane, plans, next, sold, end.clone()));
         }
@@ -108,14 +111,14 @@ fn introduce(town: &Town, owner: &SignIn, shops: &[Shop], folder: &std::path::Pa
 }
 
 /// The catalogue at HQ and the receipts as lanes ring them.
-async fn prepare(hq: &Hq) -> anyhow::Result<Arc<Vec<Planned>>> {
+async fn prepare(hq: &Hq) -> anyhow::Result<(Arc<Vec<Planned>>, Catalogue)> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(RECEIPTS);
     let receipts = receipts::read(&path)?;
     let catalogue = Catalogue::of(&receipts);
     let imported = hq.import(catalogue.to_csv()?).await?;
     tell(&format!("{} products imported, on their way to the shops", imported.accepted));
     let plans: Vec<Planned> = receipts.iter().map(|receipt| plan(receipt, &catalogue)).collect::<Result<_, _>>()?;
-    Ok(Arc::new(plans))
+    Ok((Arc::new(plans), catalogue))
 }
 
 /// One lane: the next receipt of its shop, a pause, again; after the last the fortnight begins anew.

@@ -128,7 +128,10 @@ pub async fn replay(options: &Options, done: &Done) -> anyhow::Result<Report> {
 }
 
 /// Waits until the node answers with the catalogue's prices.
-async fn wait_for_catalogue(lane: &mut Lane, catalogue: &Catalogue) -> anyhow::Result<()> {
+///
+/// # Errors
+/// Which product has not come in time, or why the node cannot be asked.
+pub async fn wait_for_catalogue(lane: &mut Lane, catalogue: &Catalogue) -> anyhow::Result<()> {
     let began = Instant::now();
     let step = (catalogue.0.len() / SAMPLES).max(1);
     let samples = catalogue.0.iter().rev().step_by(step);
