@@ -11,7 +11,7 @@ pub enum Database {
     /// A private PostgreSQL under the state directory.
     Embedded,
     /// One that somebody else runs.
-    External(Urls),
+    External(Box<Urls>),
     /// Pools that are open already (tests).
     Given(Db),
 }
@@ -27,6 +27,8 @@ pub struct ServeConfig {
     pub quic: SocketAddr,
     /// TLS over TCP: `tillway/1` and HTTPS, told apart by ALPN.
     pub tcp: Option<SocketAddr>,
+    /// Backlog events per second that one node may send; 0: no limit.
+    pub drain_per_second: u32,
     /// Prometheus. Private by default.
     pub metrics: Option<SocketAddr>,
     /// Which database.
@@ -46,6 +48,7 @@ impl ServeConfig {
             http: any,
             quic: any,
             tcp: Some(any),
+            drain_per_second: 0,
             metrics: None,
             database: Database::Given(db),
             public_host: None,

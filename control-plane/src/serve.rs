@@ -6,7 +6,7 @@ use std::path::Path;
 
 use serde::Serialize;
 use tokio::net::TcpListener;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Places};
@@ -15,6 +15,7 @@ use crate::config::{Database, ServeConfig};
 use crate::db::embedded::{Embedded, EmbeddedError};
 use crate::db::{Db, DbError, Limits};
 use crate::domain::fleet::{Fleet, FleetError};
+use crate::gateway::{self, Gateway, GatewayConfig, GatewayError};
 use crate::http::{docs, server, tls};
 use crate::{jobs, telemetry};
 
@@ -30,6 +31,9 @@ pub enum StartError {
     /// The device CA.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// The door of the nodes.
+    #[error(transparent)]
+    Gateway(#[from] GatewayError),
     /// An address is not to be had.
     #[error("cannot listen on {address} ({door})")]
     Listen {
@@ -61,6 +65,7 @@ pub struct Running {
     pub app: App,
     ending: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
+    gateway: Option<Gateway>,
     embedded: Option<Embedded>,
 }
 
@@ -101,6 +106,7 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
         app,
         ending,
         tasks: Vec::new(),
+        gateway: None,
         embedded,
     };
     open_doors(&mut running, &config, &ended).await?;
@@ -129,9 +135,15 @@ async fn open_doors(
         Some(wanted) => Some(listen("metrics", wanted).await?),
         None => None,
     };
-    let quic = listen_udp("quic", config.quic)?;
+    let listen = GatewayConfig {
+        listen: config.quic,
+        tls: running.app.fleet.get()?.quic_tls().map_err(FleetError::from)?,
+        drain_per_second: config.drain_per_second,
+    };
+    let gateway = gateway::start(running.app.clone(), listen)?;
     running.http = address(&http, config.http);
-    running.quic = quic.local_addr().unwrap_or(config.quic);
+    running.quic = gateway.local_addr();
+    running.gateway = Some(gateway);
     running.tcp = tcp.as_ref().zip(config.tcp).map(|(listener, wanted)| address(listener, wanted));
     running.metrics = metrics.as_ref().zip(config.metrics).map(|(listener, wanted)| address(listener, wanted));
     if !running.http.ip().is_loopback() {
@@ -148,32 +160,14 @@ async fn open_doors(
     }
     let app = running.app.clone();
     let router = docs::router(app.clone());
-    let (nodes, arriving) = mpsc::channel(tls::WAITING_NODES);
     if let Some(listener) = tcp {
         let config = app.fleet.get()?.tcp_tls().map_err(FleetError::from)?;
-        running.spawn(tls::accept(listener, config, router.clone(), nodes, ended.clone()));
+        running.spawn(tls::accept(listener, config, router.clone(), ended.clone()));
     }
-    open_gateway(running, quic, arriving, ended.clone())?;
     if let Some(listener) = metrics {
         running.spawn(server::accept(listener, metrics_router(app), ended.clone()));
     }
     running.spawn(server::accept(http, router, ended.clone()));
-    Ok(())
-}
-
-/// The gateway: nodes over QUIC on `socket`, and nodes over TLS as they arrive.
-fn open_gateway(
-    running: &mut Running,
-    socket: std::net::UdpSocket,
-    mut arriving: mpsc::Receiver<tls::NodeConnection>,
-    ended: watch::Receiver<bool>,
-) -> Result<(), StartError> {
-    drop((socket, ended));
-    running.spawn(async move {
-        while let Some(node) = arriving.recv().await {
-            tracing::warn!(peer = %node.peer, "no gateway takes this node yet");
-        }
-    });
     Ok(())
 }
 
@@ -182,8 +176,11 @@ impl Running {
         self.tasks.push(tokio::spawn(work));
     }
 
-    /// Ends in order: no new requests, the running ones answered, then the workers, then the database.
+    /// Ends in order: nodes are told to come back later, no new requests, the running ones answered, then the workers, then the database.
     pub async fn stop(self) {
+        if let Some(gateway) = self.gateway {
+            gateway.stop().await;
+        }
         self.ending.send_replace(true);
         for task in self.tasks {
             if let Err(error) = task.await {
@@ -205,14 +202,6 @@ impl Running {
 
 async fn listen(door: &'static str, address: SocketAddr) -> Result<TcpListener, StartError> {
     TcpListener::bind(address).await.map_err(|source| StartError::Listen { door, address, source })
-}
-
-fn listen_udp(door: &'static str, address: SocketAddr) -> Result<std::net::UdpSocket, StartError> {
-    let bound = std::net::UdpSocket::bind(address).and_then(|socket| {
-        socket.set_nonblocking(true)?;
-        Ok(socket)
-    });
-    bound.map_err(|source| StartError::Listen { door, address, source })
 }
 
 fn address(listener: &TcpListener, wanted: SocketAddr) -> SocketAddr {
@@ -253,3 +242,6 @@ fn write_addresses(state: &Path, addresses: &Addresses) -> Result<(), StartError
         .and_then(|()| std::fs::rename(&next, &path))
         .map_err(|source| StartError::Addresses(path.display().to_string(), source))
 }
+
+#[cfg(test)]
+mod tests;

@@ -40,7 +40,7 @@ impl FromRequestParts<App> for Caller {
         if let Some(context) = parts.extensions.get::<Context>() {
             context.set_caller(caller);
         }
-        app.gates.tenant(caller.tenant, now)?;
+        app.gates.tenant(caller.tenant)?;
         Ok(caller)
     }
 }

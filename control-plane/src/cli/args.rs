@@ -60,6 +60,9 @@ pub struct Serve {
     /// TLS over TCP: nodes without UDP, HTTPS, remote enrolment.
     #[arg(long)]
     pub tcp: Option<SocketAddr>,
+    /// Backlog events per second that one node may send; 0: no limit.
+    #[arg(long, default_value_t = 0)]
+    pub drain_per_second: u32,
     /// Prometheus metrics, private by default. The port taken stands in addresses.json.
     #[arg(long, default_value = "127.0.0.1:0")]
     pub metrics: SocketAddr,

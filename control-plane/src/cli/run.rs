@@ -115,7 +115,7 @@ async fn serve_until_told(args: Serve) -> Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let database = match (&args.database_url, &args.platform_url) {
-        (Some(app), Some(platform)) => Database::External(Urls::parse(app, platform)?),
+        (Some(app), Some(platform)) => Database::External(Box::new(Urls::parse(app, platform)?)),
         _ => Database::Embedded,
     };
     let config = ServeConfig {
@@ -123,6 +123,7 @@ async fn serve_until_told(args: Serve) -> Result<()> {
         http: args.http,
         quic: args.quic,
         tcp: args.tcp,
+        drain_per_second: args.drain_per_second,
         metrics: Some(args.metrics),
         database,
         public_host: args.public_host,

@@ -106,6 +106,7 @@ impl Db {
     ///
     /// # Errors
     /// [`DbError::Unfit`] with every reason found.
+    #[allow(clippy::disallowed_methods, reason = "reads the catalogue, no tenant's rows")]
     pub async fn preflight(&self) -> Result<(), DbError> {
         let mut wrong = Vec::new();
         for (pool, wanted) in [(self.app(), "tw_app"), (self.platform(), "tw_platform")] {

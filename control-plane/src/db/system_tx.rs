@@ -47,6 +47,7 @@ impl SystemTx {
     /// # Errors
     /// [`DbError::Unavailable`] when no connection is to be had in time; without the record there is no
     /// transaction.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn begin(db: &Db, reason: SystemReason) -> Result<Self, DbError> {
         let platform = db.platform();
         sqlx::query(RECORD).bind(reason.name()).execute(platform).await?;

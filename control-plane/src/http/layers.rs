@@ -44,7 +44,7 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
 
 /// Before anything is read: too many, too large.
 fn admit(app: &App, context: &Context, request: &Request) -> ApiResult<()> {
-    app.gates.address(context.address(), app.clock.now())?;
+    app.gates.address(context.address())?;
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok());
     let length: u64 = length.and_then(|length| length.parse().ok()).unwrap_or(0);
     // Beyond what is worth draining; up to there the reader of the body refuses it and the client hears why.

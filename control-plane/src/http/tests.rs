@@ -33,7 +33,8 @@ async fn every_rejection_has_the_same_shape() {
     let json_type = ("content-type", "application/json");
     let long = "x".repeat(129);
     let shop = r#"{"name":"A","timezone":"Europe/London","currency":"GBP"}"#;
-    let cases: Vec<(&str, Method, &str, Vec<(&str, &str)>, Body, u16, &str)> = vec![
+    type Case<'a> = (&'a str, Method, &'a str, Vec<(&'a str, &'a str)>, Body, u16, &'a str);
+    let cases: Vec<Case<'_>> = vec![
         ("unknown route", Method::GET, "/v1/nothing", vec![auth], Body::empty(), 404, "NOT_FOUND"),
         ("outside the API", Method::GET, "/wp-admin.php", vec![], Body::empty(), 404, "NOT_FOUND"),
         ("method", Method::DELETE, "/v1/shops", vec![auth], Body::empty(), 405, "VALIDATION"),

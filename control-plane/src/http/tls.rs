@@ -1,5 +1,5 @@
-//! The TLS door: one TCP port for people (HTTPS) and for nodes without UDP (`tillway/1`), told apart by ALPN once
-//! the handshake is done. A handshake has a time limit of its own, so that a silent connection costs one place
+//! The TLS door: one TCP port for people and enrolment (HTTPS). A node that comes here with `tillway/1` is told
+//! apart by ALPN once the handshake is done. A handshake has a time limit of its own, so that a silent connection costs one place
 //! for a few seconds and stalls nobody.
 
 use std::net::SocketAddr;
@@ -10,42 +10,22 @@ use axum::{Extension, Router};
 use protocol::enroll::ALPN;
 use rustls::ServerConfig;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
-use tokio_rustls::server::TlsStream;
 
 use super::server;
 use crate::domain::fleet::TlsDoor;
 
 /// How long a handshake may take.
 const HANDSHAKE_PATIENCE: Duration = Duration::from_secs(10);
-/// Connections of nodes that wait for the gateway.
-pub const WAITING_NODES: usize = 64;
-
-/// A connection that speaks `tillway/1`, its handshake done. The client certificate, if any, has been checked
-/// against the device CA; who it names is the gateway's business.
-#[derive(Debug)]
-pub struct NodeConnection {
-    /// The connection.
-    pub stream: TlsStream<TcpStream>,
-    /// Where it comes from.
-    pub peer: SocketAddr,
-}
-
-/// Accepts until `ending` turns true. HTTPS goes to `router`, nodes go to `nodes`.
-pub async fn accept(
-    listener: TcpListener,
-    tls: ServerConfig,
-    router: Router,
-    nodes: mpsc::Sender<NodeConnection>,
-    ending: watch::Receiver<bool>,
-) {
+/// Accepts until `ending` turns true. HTTPS goes to `router`; nodes are sent to QUIC.
+pub async fn accept(listener: TcpListener, tls: ServerConfig, router: Router, ending: watch::Receiver<bool>) {
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let router = router.layer(Extension(TlsDoor));
     let until = ending.clone();
     server::accept_with(listener, ending, move |stream, peer| {
         let (acceptor, router) = (acceptor.clone(), router.clone());
-        one(acceptor, stream, peer, router, nodes.clone(), until.clone())
+        one(acceptor, stream, peer, router, until.clone())
     })
     .await;
 }
@@ -55,7 +35,6 @@ async fn one(
     stream: TcpStream,
     peer: SocketAddr,
     router: Router,
-    nodes: mpsc::Sender<NodeConnection>,
     ending: watch::Receiver<bool>,
 ) {
     let stream = match tokio::time::timeout(HANDSHAKE_PATIENCE, acceptor.accept(stream)).await {
@@ -67,9 +46,8 @@ async fn one(
     if !speaks_tillway {
         return server::connection(stream, peer, router, ending).await;
     }
-    if nodes.send_timeout(NodeConnection { stream, peer }, HANDSHAKE_PATIENCE).await.is_err() {
-        refused(peer, "gateway", "the gateway takes no node");
-    }
+    // Closing tells a node to try its other carrier; the gateway serves QUIC.
+    refused(peer, "carrier", "nodes are served over QUIC");
 }
 
 fn refused(peer: SocketAddr, reason: &'static str, error: &str) {

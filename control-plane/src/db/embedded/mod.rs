@@ -5,9 +5,16 @@
 mod account;
 mod binaries;
 mod cluster;
+mod error;
+mod files;
+mod record;
+mod scratch;
 mod supervisor;
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{Embedded, EmbeddedError, Record};
-pub(super) use cluster::{Scratch, record_ready, scratch};
+pub use cluster::Embedded;
+pub use error::EmbeddedError;
+pub use record::Record;
+pub(super) use record::{START_PATIENCE, wait_ready};
+pub(super) use scratch::{Scratch, scratch};

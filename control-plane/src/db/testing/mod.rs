@@ -151,7 +151,7 @@ impl Cluster {
 }
 
 async fn prepare(record: Record) -> Result<(), EmbeddedError> {
-    embedded::record_ready(&record).await?;
+    embedded::wait_ready(&record, embedded::START_PATIENCE).await?;
     let mut admin = record.superuser("postgres").connect().await?;
     prepare_cluster(&mut admin).await?;
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {TEMPLATE} OWNER tw_owner"))).execute(&mut admin).await?;

@@ -27,7 +27,7 @@ async fn login(
     context: Context,
     Json(request): Json<LoginRequest>,
 ) -> ApiResult<Data<LoginReply>> {
-    app.gates.sign_in(context.address(), app.clock.now())?;
+    app.gates.sign_in(context.address())?;
     service::login(&app, &request, &context).await.map(Data::new)
 }
 
@@ -39,7 +39,7 @@ async fn refresh(
     context: Context,
     Json(request): Json<RefreshRequest>,
 ) -> ApiResult<Data<Tokens>> {
-    app.gates.sign_in(context.address(), app.clock.now())?;
+    app.gates.sign_in(context.address())?;
     service::refresh(&app, &request.refresh_token).await.map(Data::new)
 }
 
