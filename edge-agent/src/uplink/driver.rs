@@ -101,7 +101,7 @@ impl Driver {
         loop {
             self.drain();
             self.publish();
-            let due = self.edge.poll_timeout(self.now()).map(|at| self.started + Duration::from_millis(at.0));
+            let due = self.edge.poll_timeout().map(|at| self.started + Duration::from_millis(at.0));
             tokio::select! {
                 biased;
                 _ = inlets.stop.changed() => break,
@@ -121,7 +121,7 @@ impl Driver {
                 () = sleep_until(due) => {}
             }
             let now = self.now();
-            if self.edge.poll_timeout(now).is_some_and(|at| at <= now) {
+            if self.edge.poll_timeout().is_some_and(|at| at <= now) {
                 self.edge.handle_timeout(now);
             }
         }

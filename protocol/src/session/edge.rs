@@ -218,15 +218,15 @@ impl Edge {
         }
     }
 
-    /// When [`Self::handle_timeout`] is to be called next.
-    pub fn poll_timeout(&self, now: Tick) -> Option<Tick> {
+    /// When [`Self::handle_timeout`] is to be called next. A time that has passed stays until it has been called.
+    pub fn poll_timeout(&self) -> Option<Tick> {
         match self.phase {
             Phase::Waiting(until) | Phase::Greeting(until) => Some(until),
             Phase::Connecting | Phase::Stopped => None,
             Phase::Up(since) => {
                 let silence = self.last_heard.unwrap_or(since).after(limits::SILENCE_MS);
                 let stable = (self.acked_batch && self.backoff.failures() > 0).then(|| since.after(limits::STABLE_MS));
-                let lanes = self.lanes.iter().filter_map(|lane| lane.next_deadline(now));
+                let lanes = self.lanes.iter().filter_map(|lane| lane.next_deadline());
                 let downlinks = self.downlinks.iter().filter_map(Downlink::next_deadline);
                 let others = [Some(silence), Some(self.next_ping), stable, self.drain.next(), self.checkpoint.next()];
                 lanes.chain(downlinks).chain(others.into_iter().flatten()).min()

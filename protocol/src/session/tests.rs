@@ -189,7 +189,7 @@ fn the_drain_rate_holds_the_backlog_back_and_nothing_else() {
             answer(&mut edge, now, read, 4);
             edge.handle_frame(now, ack(&[(read.from.0, read.to.0)], 0, true));
         }
-        now = edge.poll_timeout(now).unwrap().max(now.after(1));
+        now = edge.poll_timeout().unwrap().max(now.after(1));
         edge.handle_frame(now, Frame::control(Body::Pong(crate::frame::v1::PongV1 { nonce: 0 })));
         edge.handle_timeout(now);
     }
@@ -204,7 +204,7 @@ fn silence_is_asked_about_and_then_ends_the_connection() {
     let mut edge = up(0, &[]);
     let mut asked = 0;
     while let Phase::Up(_) = edge.status().phase {
-        let next = edge.poll_timeout(Tick(1)).unwrap();
+        let next = edge.poll_timeout().unwrap();
         edge.handle_timeout(next);
         asked += frames(&mut edge).iter().filter(|frame| matches!(frame.body, Body::Ping(_))).count();
         assert!(next <= Tick(limits::SILENCE_MS));
@@ -390,4 +390,20 @@ fn what_hq_deferred_comes_back() {
         matches!(&said[..], [Body::Ack(ack), Body::Nack(nack)] if ack.contiguous == 6 && nack.last == 10),
         "{said:?}"
     );
+}
+
+#[test]
+fn a_batch_that_came_back_is_sent_again_when_hq_said_and_no_later() {
+    let mut edge = up(5, &[]);
+    let read = reads(&mut edge)[0];
+    answer(&mut edge, Tick(10), read, 10);
+    let nack = crate::frame::v1::NackV1 { stream: 1, first: 1, last: 5, retry_after_ms: 700 };
+    edge.handle_frame(Tick(20), Frame::control(Body::Nack(nack)));
+    edge.handle_timeout(Tick(20));
+    assert!(reads(&mut edge).is_empty());
+    assert_eq!(edge.poll_timeout(), Some(Tick(720)));
+    // A shell that looks only once the time has passed must still see it.
+    assert_eq!(edge.poll_timeout(), Some(Tick(720)));
+    edge.handle_timeout(Tick(725));
+    assert_eq!(reads(&mut edge)[0].from, Seq(1));
 }

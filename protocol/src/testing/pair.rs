@@ -190,11 +190,14 @@ impl Pair {
     fn next_time(&self) -> Option<Tick> {
         let clouds = self.clouds.values().filter_map(Cloud::poll_timeout);
         let queue = self.queue.keys().next().map(|(at, _)| *at);
-        clouds.chain(queue).chain(self.edge.poll_timeout(self.now)).min()
+        clouds.chain(queue).chain(self.edge.poll_timeout()).min()
     }
 
+    /// Only what is due, as the shells do: a session that forgets a time that has passed would sleep over it.
     fn timeouts(&mut self) {
-        self.edge.handle_timeout(self.now);
+        if self.edge.poll_timeout().is_some_and(|at| at <= self.now) {
+            self.edge.handle_timeout(self.now);
+        }
         self.clouds.values_mut().for_each(|cloud| cloud.handle_timeout(self.now));
     }
 

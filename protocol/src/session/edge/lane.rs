@@ -58,7 +58,7 @@ pub(super) struct Lane {
     flights: Vec<Flight>,
     reads: Vec<(u64, Span)>,
     redo: Vec<Span>,
-    paused_until: Tick,
+    paused_until: Option<Tick>,
     patience_ms: u64,
 }
 
@@ -74,7 +74,7 @@ impl Lane {
             flights: Vec::new(),
             reads: Vec::new(),
             redo: Vec::new(),
-            paused_until: Tick(0),
+            paused_until: None,
             patience_ms: limits::ACK_TIMEOUT_MS,
         }
     }
@@ -85,7 +85,7 @@ impl Lane {
         self.hung_up();
         self.acked = RangeSet::new();
         self.done = RangeSet::new();
-        self.paused_until = Tick(0);
+        self.paused_until = None;
         self.patience_ms = limits::ACK_TIMEOUT_MS;
         self.live_next = self.head.durable.saturating_add(1);
         let absent = self.absent.clone();
@@ -149,12 +149,13 @@ impl Lane {
 
     /// HQ sent a batch back.
     pub(super) fn sent_back(&mut self, first: u64, last: u64, until: Tick) {
-        self.paused_until = self.paused_until.max(until);
+        self.paused_until = self.paused_until.max(Some(until));
         self.take_back(|flight| flight.span.first >= first && flight.span.last <= last);
     }
 
-    /// Batches without an answer for too long are sent again.
+    /// Rests end, and batches without an answer for too long are sent again.
     pub(super) fn expire(&mut self, now: Tick) {
+        self.paused_until = self.paused_until.filter(|until| *until > now);
         if self.take_back(|flight| flight.deadline <= now) {
             self.patience_ms = self.patience_ms.saturating_mul(2).min(limits::BACKOFF_CAP_MS);
         }
@@ -170,7 +171,7 @@ impl Lane {
 
     /// The next range to read, if there is room: live first.
     pub(super) fn next_read(&mut self, now: Tick, backlog_may: bool, id: u64) -> Option<Span> {
-        if now < self.paused_until {
+        if self.paused_until.is_some_and(|until| now < until) {
             return None;
         }
         let span = self.next_live().or_else(|| backlog_may.then(|| self.next_backlog()).flatten())?;
@@ -271,7 +272,7 @@ impl Lane {
         if let Some(at) = self.reads.iter().position(|(read, _)| *read == id) {
             let (_, span) = self.reads.remove(at);
             self.redo.push(span);
-            self.paused_until = self.paused_until.max(until);
+            self.paused_until = self.paused_until.max(Some(until));
         }
     }
 
@@ -299,8 +300,7 @@ impl Lane {
         self.flights.len()
     }
 
-    pub(super) fn next_deadline(&self, now: Tick) -> Option<Tick> {
-        let paused = Some(self.paused_until).filter(|until| *until > now);
-        self.flights.iter().map(|flight| flight.deadline).chain(paused).min()
+    pub(super) fn next_deadline(&self) -> Option<Tick> {
+        self.flights.iter().map(|flight| flight.deadline).chain(self.paused_until).min()
     }
 }
