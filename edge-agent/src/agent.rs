@@ -9,21 +9,25 @@ use std::time::Duration;
 use anyhow::Context;
 use firmware_config::NodeConfig;
 use firmware_config::layout::Layout;
+use protocol::collection::Collection;
 use protocol::limits;
+use protocol::session::edge::Delivered;
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
-use tokio::sync::{broadcast, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
+use crate::identity::{Identity, TerminalIdentity};
 use crate::lane;
 use crate::ledger::{Logs, Options};
-use crate::snapshot::Snapshots;
+use crate::snapshot::{ApplyError, Snapshots};
 use crate::store::index::Index;
 use crate::terminal::serve::{Connections, bind, serve_tcp, serve_unix};
-use crate::terminal::{self, Till, control, tls};
-use crate::{health, stop, store, telemetry};
+use crate::terminal::{self, Till, control};
+use crate::{health, retention, stop, store, telemetry, uplink};
 
 /// What an agent is started with.
 pub struct AgentOptions {
@@ -63,6 +67,8 @@ pub struct Running {
     lanes: tokio::task::JoinHandle<()>,
     /// Ends with the agent, in whatever state.
     background: JoinSet<()>,
+    /// Head office, if the node has an identity.
+    pub uplink: Option<uplink::Uplink>,
     index: Arc<store::Opened>,
 }
 
@@ -104,7 +110,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         roster: lanes.roster,
         snapshots: snapshots.clone(),
         logs: logs.clone(),
-        clock,
+        clock: clock.clone(),
         changes,
         health: reports,
         stopping: stopping.clone(),
@@ -117,6 +123,8 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     let mut background = JoinSet::new();
     background.spawn(telemetry::upkeep(recorder));
     background.spawn(async move { drop(health_task.await) });
+
+    let uplink = start_uplink(&mut background, &config, &layout, &snapshots, &logs, &clock, &stopping);
 
     write_addresses(&layout, &addresses)?;
     tracing::info!(?addresses, node = %config.node.node_id, term = %config.node.term, "the node is open");
@@ -132,8 +140,68 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         doors,
         lanes: lanes.task,
         background,
+        uplink,
         index,
     })
+}
+
+/// Connects the node to head office: deliveries go into the snapshots, marks to the logs. Without a usable
+/// identity there is no uplink, and the node sells all the same.
+fn start_uplink(
+    background: &mut JoinSet<()>,
+    config: &NodeConfig,
+    layout: &Layout,
+    snapshots: &Snapshots,
+    logs: &Logs,
+    clock: &Clock,
+    stopping: &watch::Receiver<bool>,
+) -> Option<uplink::Uplink> {
+    let collections = Collection::ALL.map(|collection| (collection, snapshots.have(collection))).to_vec();
+    let started = Identity::load(layout, &config.node).and_then(|identity| {
+        let options = uplink::Options::new(config, identity, collections, clock.clone());
+        uplink::start(options, logs.clone())
+    });
+    match started {
+        Ok((uplink, inbox)) => {
+            background.spawn(deliver(inbox.deliveries, uplink.applied(), snapshots.clone()));
+            background.spawn(retention::run(logs.clone(), clock.clone(), inbox.settled, stopping.clone()));
+            Some(uplink)
+        }
+        Err(error) => {
+            tracing::error!(%error, "no uplink: the node sells, head office hears nothing");
+            metrics::counter!("tillway_uplink_identity_failures_total").increment(1);
+            None
+        }
+    }
+}
+
+/// Applies what HQ sends, one at a time, and answers where the collection stands.
+async fn deliver(
+    mut deliveries: mpsc::Receiver<Delivered>,
+    applied: mpsc::Sender<uplink::Applied>,
+    snapshots: Snapshots,
+) {
+    while let Some(delivered) = deliveries.recv().await {
+        let (collection, into) = (delivered.collection, snapshots.clone());
+        let taken = tokio::task::spawn_blocking(move || into.apply(delivered.bytes)).await;
+        let wants_snapshot = match taken {
+            Ok(Ok(_)) => false,
+            Ok(Err(ApplyError::Gap { .. })) => true,
+            Ok(Err(error)) => {
+                tracing::error!(%error, collection = collection.name(), "a delivery was not taken");
+                metrics::counter!("tillway_deliveries_refused_total").increment(1);
+                false
+            }
+            Err(error) => {
+                tracing::error!(%error, "taking a delivery died");
+                false
+            }
+        };
+        let version = snapshots.have(collection);
+        if applied.send(uplink::Applied { collection, version, wants_snapshot }).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Everything that stands on the disk, opened on a thread that may block.
@@ -174,8 +242,9 @@ async fn open_doors(
     doors.spawn(serve_tcp(listener, None, router.clone(), Arc::clone(&connections), stopping.clone()));
 
     let https = config.terminal.https;
-    let terminal_https = match tls::acceptor(&layout.terminal_certificate(), &layout.terminal_key()) {
-        Ok(acceptor) => {
+    let terminal_https = match TerminalIdentity::load(layout) {
+        Ok(identity) => {
+            let acceptor = TlsAcceptor::from(identity.tls());
             let listener = bind(https).await.with_context(|| format!("cannot listen on terminal.https {https}"))?;
             let address = listener.local_addr()?;
             doors.spawn(serve_tcp(listener, Some(acceptor), router, connections, stopping.clone()));
@@ -259,6 +328,10 @@ impl Running {
         });
         if ended.await.is_err() {
             tracing::warn!("the node did not stop in time; what was acknowledged is on the disk");
+        }
+        // What was just sold goes up first, as far as the moment allows.
+        if let Some(uplink) = self.uplink.take() {
+            uplink.stop().await;
         }
         self.background.shutdown().await;
         let index = self.index;

@@ -10,6 +10,7 @@ pub mod health;
 pub mod identity;
 pub mod lane;
 pub mod ledger;
+pub mod retention;
 pub mod snapshot;
 pub mod stop;
 pub mod store;

@@ -80,6 +80,28 @@ pub struct IndexRebuiltV1 {
     pub records: u64,
 }
 
+/// Kind of [`TelemetryDroppedV1`]. Disk and wire format.
+pub const TELEMETRY_DROPPED: u16 = 201;
+
+/// The oldest telemetry was dropped before HQ had it, because its log was full.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct TelemetryDroppedV1 {
+    /// How many records.
+    pub records: u64,
+    /// When.
+    pub at: protocol::timestamp::Timestamp,
+}
+
+impl TelemetryDroppedV1 {
+    /// Encodes for the log.
+    ///
+    /// # Errors
+    /// Never; the shape is that of every event.
+    pub fn encode(&self) -> Result<protocol::event::RawEvent, protocol::event::EventError> {
+        protocol::event::RawEvent::encode(TELEMETRY_DROPPED, 1, self)
+    }
+}
+
 impl IndexRebuiltV1 {
     /// Encodes for the log.
     ///

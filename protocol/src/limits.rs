@@ -180,3 +180,8 @@ pub const SEEN_EVERY_MS: u64 = 60_000;
 pub const DOWNLINK_CHECK_MS: u64 = 120_000;
 /// How long a node waits after HQ could not commit, at least, in milliseconds; at most twice that.
 pub const COMMIT_AGAIN_MS: u32 = 2_000;
+/// How long a fiscal record stays on the node after head office has it, in milliseconds: ninety days, so that goods
+/// come back against a receipt without the internet for as long as shops usually take them.
+pub const FISCAL_RETENTION_MILLIS: i64 = 90 * 24 * 3_600 * 1_000;
+/// Bytes of telemetry that wait for head office: a week of a chatty shop. The oldest goes first, and is counted.
+pub const TELEMETRY_LOG_BYTES: u64 = 64 << 20;

@@ -11,13 +11,12 @@ use axum::http::{Method, Request, StatusCode, header};
 use clap::Subcommand;
 use firmware_config::layout::Layout;
 use hyper_util::rt::TokioIo;
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject;
 use serde_json::{Value, json};
 use tokio::net::UnixStream;
 
 use super::read_config;
 use crate::agent::Addresses;
+use crate::identity::TerminalIdentity;
 
 /// Largest answer the agent gives here.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -84,7 +83,7 @@ async fn create(config: &Path, lanes: u16, as_json: bool, out: &mut dyn Write) -
     let addresses =
         std::fs::read(layout.addresses()).with_context(|| format!("cannot read {}", layout.addresses().display()))?;
     let addresses: Addresses = serde_json::from_slice(&addresses)?;
-    let fingerprint = ca_fingerprint(&layout);
+    let fingerprint = TerminalIdentity::load(&layout).map(|identity| identity.ca_fingerprint()).ok();
     let loopback = format!("http://{}", addresses.terminal_http);
     let url = addresses.terminal_https.map_or_else(|| loopback.clone(), |https| format!("https://{}", lan(https)));
     let text = |field: &str| made.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -111,13 +110,6 @@ async fn create(config: &Path, lanes: u16, as_json: bool, out: &mut dyn Write) -
 fn layout(config: &Path) -> anyhow::Result<Layout> {
     let (config, dir) = read_config(config)?;
     Ok(Layout::new(&dir, &config))
-}
-
-/// SHA-256 of the shop CA's certificate, in hex: what a terminal pins.
-fn ca_fingerprint(layout: &Layout) -> Option<String> {
-    let certificate = CertificateDer::from_pem_file(layout.shop_ca()).ok()?;
-    let digest = ring::digest::digest(&ring::digest::SHA256, certificate.as_ref());
-    Some(protocol::ledger::hex(digest.as_ref()))
 }
 
 /// An address that terminals can reach: for "all interfaces" the one that leads out, else loopback.

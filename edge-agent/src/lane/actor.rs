@@ -39,6 +39,9 @@ pub(super) struct Waiting {
 /// A lane's key.
 pub(super) type Key = (LaneId, String);
 
+/// A write that waits for the one before it on its ticket.
+pub(super) type Deferred = (Box<Request>, ReplyTo<Answer>);
+
 /// A job that came back.
 pub(super) enum Done {
     /// A close or write-off.
@@ -63,7 +66,7 @@ pub(super) struct Actor {
     /// Writes on their way to the disk, by key.
     pub(super) waiting: HashMap<Key, Waiting>,
     /// Tickets with such a write, and what was asked of them since.
-    pub(super) busy: HashMap<TicketId, VecDeque<(Box<Request>, ReplyTo<Answer>)>>,
+    pub(super) busy: HashMap<TicketId, VecDeque<Deferred>>,
     /// Closes and write-offs on their way.
     pub(super) fiscal_under_way: usize,
     /// Fiscal records indexed ahead of the cursor.

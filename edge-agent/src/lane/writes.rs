@@ -167,10 +167,7 @@ impl Actor {
         let waits = waits || self.logs.append_unsynced(Stream::Work, raw.clone()).is_err();
         self.floor.change(&changed);
         self.since_carry += 1;
-        let state = match &changed.op {
-            Op::Void { .. } => "voided",
-            _ => state_of(&after),
-        };
+        let state = if matches!(changed.op, Op::Void { .. }) { "voided" } else { state_of(&after) };
         self.tell(&after, state);
         if !waits {
             remember(&self.index, &changed);

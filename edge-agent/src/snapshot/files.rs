@@ -106,7 +106,7 @@ impl Folder {
         let pieces = self.pieces()?;
         let wholes: Vec<Version> =
             pieces.iter().filter_map(|p| if let Piece::Whole(version) = p { Some(*version) } else { None }).collect();
-        let Some(oldest) = wholes.iter().rev().take(GENERATIONS).last() else { return Ok(()) };
+        let Some(oldest) = wholes.iter().rev().take(GENERATIONS).next_back() else { return Ok(()) };
         for piece in &pieces {
             let gone = match piece {
                 Piece::Whole(version) => version < oldest,

@@ -8,7 +8,6 @@ mod extract;
 pub mod serve;
 mod shop;
 mod tickets;
-pub mod tls;
 mod ws;
 
 use std::net::IpAddr;

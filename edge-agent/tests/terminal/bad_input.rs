@@ -12,7 +12,12 @@ async fn raw(node: &Node, request: &[u8]) -> String {
     drop(stream.write_all(request).await);
     let mut answer = Vec::new();
     let read = tokio::time::timeout(std::time::Duration::from_secs(10), stream.read_to_end(&mut answer)).await;
-    assert!(read.is_ok(), "still open after {:?}: {:?}", String::from_utf8_lossy(&request[..40]), String::from_utf8_lossy(&answer));
+    assert!(
+        read.is_ok(),
+        "still open after {:?}: {:?}",
+        String::from_utf8_lossy(&request[..40]),
+        String::from_utf8_lossy(&answer)
+    );
     String::from_utf8_lossy(&answer).into_owned()
 }
 

@@ -76,8 +76,7 @@ pub fn catalogue(version: u64) -> Catalogue {
     Catalogue { version: Version(version), products }
 }
 
-fn config() -> NodeConfig {
-    let text = r#"
+const CONFIG: &str = r#"
         [node]
         tenant_id = "00000000-0000-0000-0000-000000000001"
         shop_id = "00000000-0000-0000-0000-000000000002"
@@ -92,9 +91,7 @@ fn config() -> NodeConfig {
         http = "127.0.0.1:0"
         [metrics]
         listen = "127.0.0.1:0"
-    "#;
-    NodeConfig::parse(text).unwrap()
-}
+"#;
 
 impl Node {
     pub async fn start() -> Self {
@@ -104,7 +101,7 @@ impl Node {
     pub async fn with(settings: ShopSettings, catalogue: Option<Catalogue>) -> Self {
         drop(rustls::crypto::ring::default_provider().install_default());
         let dir = tempfile::tempdir().unwrap();
-        let config = config();
+        let config = NodeConfig::parse(CONFIG).unwrap();
         let layout = Layout::new(dir.path(), &config);
         let snapshots = Snapshots::open(&layout, tokio::sync::broadcast::channel(1).0).unwrap();
         snapshots.apply(Delivery::Shop(settings).to_bytes().unwrap()).unwrap();
@@ -133,6 +130,13 @@ impl Node {
 
     pub fn layout(&self) -> Layout {
         Layout::new(self.dir.path(), &self.config)
+    }
+
+    /// Writes `node.toml` as enrolment does, for tools that want the file.
+    pub fn write_config(&self) -> std::path::PathBuf {
+        let path = self.layout().config();
+        std::fs::write(&path, CONFIG).unwrap();
+        path
     }
 
     pub async fn stop(&mut self) {

@@ -14,3 +14,6 @@ pub use command::{Answer, Command, Edit, Lookups, ReceiptName, Request, WriteOff
 pub use decide::{Context, decide, open};
 pub use returns::{ReturnedLine, Sold};
 pub use ticket::{LateEntry, NumberedTender, Op, OpenTicket, Parked};
+
+#[cfg(test)]
+mod tests;

@@ -96,11 +96,12 @@ pub fn line_from_receipt(
         return Err(Refusal::not_found(format!("the receipt has no line {receipt_line}")));
     };
     let original = Original::of_receipt(receipt.ticket, (&receipt.terms, sold, counted), terms, before);
-    let original = original.map_err(|error| match error {
-        TicketError::WrongDirection(_) => {
+    let original = original.map_err(|error| {
+        if matches!(error, TicketError::WrongDirection(_)) {
             Refusal::invalid("that line of the receipt is itself a return; only sold goods come back")
+        } else {
+            error.into()
         }
-        other => other.into(),
     })?;
     let line = Line { line_no: number, discount: None, ..sold.clone() };
     give_back(line, original, quantity)
