@@ -72,7 +72,7 @@ async fn admit<B: Backend>(quic: &Connection, backend: &B) -> Result<NodeIdentit
 }
 
 fn turn_away(quic: &Connection, why: &Closed) {
-    metrics::counter!("gateway_refused_total", "reason" => why.code.name()).increment(1);
+    metrics::counter!("tillway_gateway_refused_total", "reason" => why.code.name()).increment(1);
     tracing::warn!(from = %quic.remote_address(), code = why.code.name(), reason = why.reason, "turned away");
     quic.close(quinn::VarInt::from(why.code.0), why.reason.as_bytes());
 }
@@ -134,7 +134,7 @@ impl<B: Backend> Session<B> {
         let now = self.now();
         match inbound {
             Some(Inbound::Frame(frame)) => {
-                metrics::counter!("gateway_received_frames_total", "kind" => frame.body.name()).increment(1);
+                metrics::counter!("tillway_gateway_received_frames_total", "kind" => frame.body.name()).increment(1);
                 self.cloud.handle_frame(now, frame);
             }
             Some(Inbound::Gone(why)) if why.code == CloseCode::PROTOCOL => self.cloud.close(why),
@@ -251,8 +251,14 @@ impl<B: Backend> Session<B> {
     /// Ends the connection. Commits under way are finished, so that nothing is thrown away that HQ has already done.
     async fn finish(mut self) {
         let why = self.over.take().unwrap_or_else(goodbye);
-        metrics::counter!("gateway_closed_total", "code" => why.code.name()).increment(1);
-        tracing::info!(node = %self.who.node, from = self.from, code = why.code.name(), reason = why.reason, "node disconnected");
+        metrics::counter!("tillway_gateway_closed_total", "code" => why.code.name()).increment(1);
+        let (node, from, code, reason) = (self.who.node, &self.from, why.code.name(), &why.reason);
+        match why.code {
+            CloseCode::PROTOCOL | CloseCode::VERSION | CloseCode::OLD_TERM | CloseCode::REFUSED => {
+                tracing::warn!(%node, from, code, reason, "node disconnected");
+            }
+            _ => tracing::info!(%node, from, code, reason, "node disconnected"),
+        }
         drop(self.seat.take());
         let Self { link, mut work, .. } = self;
         let finished = async { while work.join_next().await.is_some() {} };

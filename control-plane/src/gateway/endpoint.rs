@@ -86,7 +86,7 @@ pub(super) async fn accept<B: Backend>(
 }
 
 fn refuse(incoming: Incoming, limit: &'static str) {
-    metrics::counter!("gateway_refused_total", "reason" => limit).increment(1);
+    metrics::counter!("tillway_gateway_refused_total", "reason" => limit).increment(1);
     tracing::warn!(from = %incoming.remote_address(), limit, "too many at the door");
     incoming.refuse();
 }
@@ -94,7 +94,7 @@ fn refuse(incoming: Incoming, limit: &'static str) {
 async fn handshake(incoming: Incoming) -> Option<Connection> {
     let from = incoming.remote_address();
     let failed = |reason: &'static str, what: String| {
-        metrics::counter!("gateway_refused_total", "reason" => reason).increment(1);
+        metrics::counter!("tillway_gateway_refused_total", "reason" => reason).increment(1);
         tracing::warn!(%from, reason, what, "no handshake");
     };
     match tokio::time::timeout(HANDSHAKE, incoming).await {

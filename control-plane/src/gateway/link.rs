@@ -51,7 +51,8 @@ impl Link {
     /// Queues a frame; its channel gets a stream of its own with the first one.
     pub(super) fn send(&mut self, frame: &Frame) -> Result<(), Closed> {
         let bytes = frame.encode().map_err(|error| Closed::new(CloseCode::UNAVAILABLE, error.to_string()))?;
-        metrics::counter!("gateway_sent_bytes_total", "channel" => frame.channel.name()).increment(bytes.len() as u64);
+        metrics::counter!("tillway_gateway_sent_bytes_total", "channel" => frame.channel.name())
+            .increment(bytes.len() as u64);
         let outbox = match self.outboxes.get(&frame.channel) {
             Some(outbox) => outbox.clone(),
             None => self.open_channel(frame.channel),
@@ -144,7 +145,7 @@ async fn read(mut stream: RecvStream, inbox: mpsc::Sender<Inbound>, connection: 
             Err(ReadError::ConnectionLost(error)) => return gone(&inbox, closed(&error)).await,
             Err(error) => return gone(&inbox, Closed::new(CloseCode::PROTOCOL, error.to_string())).await,
         };
-        metrics::counter!("gateway_received_bytes_total").increment(read as u64);
+        metrics::counter!("tillway_gateway_received_bytes_total").increment(read as u64);
         let mut input = buffer.get(..read).unwrap_or_default();
         loop {
             match reader.read(&mut input) {

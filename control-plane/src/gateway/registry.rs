@@ -48,11 +48,11 @@ impl Registry {
         let before = seats.by_node.insert(node, Seat { number, boot_nonce, give_up });
         let count = u32::try_from(seats.by_node.len()).unwrap_or(u32::MAX);
         drop(seats);
-        metrics::gauge!("gateway_nodes_connected").set(f64::from(count));
+        metrics::gauge!("tillway_gateway_nodes_connected").set(f64::from(count));
         if let Some(before) = before {
             // The same box came back, or it was restarted, or there are two of it: the nonce tells the first case.
             let same_run = before.boot_nonce == boot_nonce;
-            metrics::counter!("gateway_superseded_total", "same_run" => same_run.to_string()).increment(1);
+            metrics::counter!("tillway_gateway_superseded_total", "same_run" => same_run.to_string()).increment(1);
             tracing::info!(%node, same_run, "a newer connection of the node takes over");
             if before.give_up.send(()).is_err() {
                 tracing::debug!(%node, "the older connection had ended");
@@ -68,7 +68,7 @@ impl Drop for Taken {
         if seats.by_node.get(&self.node).is_some_and(|seat| seat.number == self.number) {
             seats.by_node.remove(&self.node);
             let count = u32::try_from(seats.by_node.len()).unwrap_or(u32::MAX);
-            metrics::gauge!("gateway_nodes_connected").set(f64::from(count));
+            metrics::gauge!("tillway_gateway_nodes_connected").set(f64::from(count));
         }
     }
 }

@@ -72,13 +72,15 @@ pub(super) async fn commit<B: Backend>(
     let count = records.len() as u64;
     let outcome = backend.ingest(&who, stream, records).await;
     match &outcome {
-        Ok(_) => metrics::counter!("gateway_committed_events_total", "stream" => stream.name()).increment(count),
+        Ok(_) => {
+            metrics::counter!("tillway_gateway_committed_events_total", "stream" => stream.name()).increment(count)
+        }
         Err(Refused::Again(error)) => {
-            metrics::counter!("gateway_commit_failures_total", "stream" => stream.name()).increment(1);
+            metrics::counter!("tillway_gateway_commit_failures_total", "stream" => stream.name()).increment(1);
             tracing::warn!(node = %who.node, %stream, error, "a batch was not committed; the node sends it again");
         }
         Err(Refused::Never(error)) => {
-            metrics::counter!("gateway_batches_refused_total", "stream" => stream.name()).increment(1);
+            metrics::counter!("tillway_gateway_batches_refused_total", "stream" => stream.name()).increment(1);
             tracing::error!(node = %who.node, %stream, error, "a batch cannot be taken");
         }
     }

@@ -161,7 +161,7 @@ impl Driver {
             EdgeEvent::Welcomed { hq_time_ms, .. } => {
                 let skew = self.options.clock.now().0.saturating_sub(hq_time_ms);
                 self.last_error = None;
-                metrics::counter!("uplink_connections_total").increment(1);
+                metrics::counter!("tillway_uplink_connections_total").increment(1);
                 tracing::info!(hq = %self.options.hq, clock_skew_ms = skew, "uplink is up");
             }
             EdgeEvent::Read(read) => {
@@ -175,7 +175,7 @@ impl Driver {
                 self.outlets.settled.send_modify(|settled| settled.set(stream, upto));
             }
             EdgeEvent::AheadOfLog { stream, hq, log } => {
-                metrics::counter!("uplink_ahead_of_log_total", "stream" => stream.name()).increment(1);
+                metrics::counter!("tillway_uplink_ahead_of_log_total", "stream" => stream.name()).increment(1);
                 tracing::error!(%stream, %hq, %log, "HQ holds records that this log does not: was the disk restored?");
             }
             EdgeEvent::SignCheckpoint(stream) => self.sign(stream),
@@ -247,7 +247,7 @@ impl Driver {
     }
 
     fn hang_up(&mut self, why: Closed) {
-        metrics::counter!("uplink_closed_total", "code" => why.code.name()).increment(1);
+        metrics::counter!("tillway_uplink_closed_total", "code" => why.code.name()).increment(1);
         if self.last_error.as_ref() != Some(&why.reason) {
             tracing::warn!(code = why.code.name(), reason = why.reason, "no uplink");
         }
@@ -277,10 +277,10 @@ impl Driver {
             failures: now.failures,
             last_error: self.last_error.clone(),
         };
-        metrics::gauge!("uplink_connected").set(if status.is_connected() { 1.0 } else { 0.0 });
+        metrics::gauge!("tillway_uplink_connected").set(if status.is_connected() { 1.0 } else { 0.0 });
         for stream in STREAMS {
             let count = u32::try_from(pending(stream)).unwrap_or(u32::MAX);
-            metrics::gauge!("uplink_pending_events", "stream" => stream.name()).set(f64::from(count));
+            metrics::gauge!("tillway_uplink_pending_events", "stream" => stream.name()).set(f64::from(count));
         }
         self.outlets.status.send_if_modified(|old| {
             let changed = *old != status;

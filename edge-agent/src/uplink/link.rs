@@ -56,8 +56,9 @@ impl Link {
     /// Queues a frame; its channel gets a stream of its own with the first one.
     pub(super) fn send(&mut self, frame: &Frame) -> Result<(), Closed> {
         let bytes = frame.encode().map_err(|error| Closed::new(CloseCode::PROTOCOL, error.to_string()))?;
-        metrics::counter!("uplink_sent_bytes_total", "channel" => frame.channel.name()).increment(bytes.len() as u64);
-        metrics::counter!("uplink_sent_frames_total", "kind" => frame.body.name()).increment(1);
+        metrics::counter!("tillway_uplink_sent_bytes_total", "channel" => frame.channel.name())
+            .increment(bytes.len() as u64);
+        metrics::counter!("tillway_uplink_sent_frames_total", "kind" => frame.body.name()).increment(1);
         let outbox = match self.outboxes.get(&frame.channel) {
             Some(outbox) => outbox.clone(),
             None => self.open_channel(frame.channel),
@@ -139,7 +140,7 @@ async fn read(mut stream: RecvStream, inbox: mpsc::Sender<Inbound>, connection: 
         loop {
             match reader.read(&mut input) {
                 Ok(Some(frame)) if *channel.get_or_insert(frame.channel) == frame.channel => {
-                    metrics::counter!("uplink_received_frames_total", "kind" => frame.body.name()).increment(1);
+                    metrics::counter!("tillway_uplink_received_frames_total", "kind" => frame.body.name()).increment(1);
                     if inbox.send(Inbound::Frame(frame)).await.is_err() {
                         return;
                     }
