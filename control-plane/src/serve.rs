@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 use tokio::net::TcpListener;
@@ -18,6 +19,9 @@ use crate::domain::fleet::{Fleet, FleetError};
 use crate::gateway::{self, Gateway, GatewayConfig, GatewayError};
 use crate::http::{docs, server, tls};
 use crate::{jobs, telemetry};
+
+/// How long a start waits for the state directory.
+const LOCK_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Why head office did not start.
 #[derive(Debug, thiserror::Error)]
@@ -85,7 +89,7 @@ struct Addresses {
 pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartError> {
     let (db, embedded) = match &config.database {
         Database::Embedded => {
-            let embedded = Embedded::start(&config.state).await?;
+            let embedded = start_embedded(&config.state).await?;
             (Db::open(&embedded.record().urls(), Limits::default()), Some(embedded))
         }
         Database::External(urls) => (Db::open(urls, Limits::default()), None),
@@ -118,6 +122,21 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
         "head office is open"
     );
     Ok(running)
+}
+
+/// A command may hold the private database for the second that it takes, and an old head office may still be
+/// closing: both are waited for.
+async fn start_embedded(state: &Path) -> Result<Embedded, EmbeddedError> {
+    let begun = Instant::now();
+    loop {
+        match Embedded::start(state).await {
+            Err(EmbeddedError::Locked { folder }) if begun.elapsed() < LOCK_PATIENCE => {
+                tracing::info!(state = %folder.display(), "the state directory is in use; waiting");
+                tokio::time::sleep(Duration::from_millis(250)).await;
+            }
+            other => return other,
+        }
+    }
 }
 
 /// Binds every door before the first request is taken, so that each place is known when it is asked for.

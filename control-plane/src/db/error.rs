@@ -58,6 +58,9 @@ impl From<sqlx::Error> for DbError {
         let Some(database) = error.as_database_error() else {
             return Self::Other(error);
         };
+        if let Some(advice) = wrong_address(database) {
+            return Self::Unfit(format!("{}: {advice}", database.message()));
+        }
         if let Some(found) = by_code(database) {
             return match found {
                 Class::Busy => Self::Busy(error),
@@ -103,6 +106,19 @@ fn by_code(error: &dyn DatabaseError) -> Option<Class> {
         // idle in transaction ended, connection exceptions
         "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Some(Class::Unavailable),
         other if other.starts_with("08") => Some(Class::Unavailable),
+        _ => None,
+    }
+}
+
+/// By SQLSTATE: the address leads to the wrong place, or comes too early.
+fn wrong_address(error: &dyn DatabaseError) -> Option<&'static str> {
+    match error.code()?.as_ref() {
+        // invalid_authorization_specification, invalid_catalog_name
+        "28000" | "3D000" => Some("check the address; `control-plane migrate --database-url` makes roles and schema"),
+        "28P01" => Some("check the password in the address"),
+        "42501" if error.message().contains("set role") => {
+            Some("give the address of tw_owner, or the addresses of tw_app and tw_platform (--platform-url)")
+        }
         _ => None,
     }
 }

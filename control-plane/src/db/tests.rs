@@ -230,6 +230,12 @@ async fn errors_are_sorted_by_what_to_do_about_them() {
     let slow = sqlx::query("SELECT pg_sleep(5)").execute(tx.conn()).await.unwrap_err();
     assert!(matches!(DbError::from(slow), DbError::Busy(_)));
     drop(tx);
+    let nobody = Urls::parse(&test.url("tw_nobody"), &test.url("tw_nobody")).unwrap();
+    let error = Db::open(&nobody, Limits::default()).ping().await.unwrap_err().to_string();
+    assert!(error.contains("tw_nobody") && error.contains("control-plane migrate"), "{error}");
+    let alone = Urls::assume(&test.url("tw_platform")).unwrap();
+    let error = Db::open(&alone, Limits::default()).ping().await.unwrap_err().to_string();
+    assert!(error.contains("--platform-url"), "{error}");
     let nowhere = test.urls().app.socket("/nonexistent");
     let db = Db::open(&Urls { app: nowhere.clone(), platform: nowhere }, Limits::default());
     assert!(matches!(db.ping().await, Err(DbError::Unavailable(_))));

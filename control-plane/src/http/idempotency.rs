@@ -1,12 +1,5 @@
 //! Idempotent writes: a request with an `Idempotency-Key` gets, when it comes again, the answer of the first
 //! time and has no second effect. The answer is written in the transaction of the effect.
-//!
-//! ```ignore
-//! let mut once = Once::begin(&app, &caller, &write).await?;      // `write: Write<NewShop>` is the extractor
-//! if let Some(reply) = once.replay() { return Ok(reply) }
-//! let shop = service::create(once.tx(), ...).await?;
-//! once.save(StatusCode::CREATED, shop).await                     // commits effect and answer together
-//! ```
 
 use axum::extract::{FromRequest, Request};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
@@ -79,6 +72,13 @@ impl Key {
 }
 
 /// A write that happens once: a transaction, and the place where its answer will stand.
+///
+/// ```ignore
+/// let mut once = Once::begin(&app, &caller, &write).await?;      // `write: Write<NewShop>` is the extractor
+/// if let Some(reply) = once.replay() { return Ok(reply) }
+/// let shop = service::create(once.tx(), ...).await?;
+/// once.save(StatusCode::CREATED, shop).await                     // commits effect and answer together
+/// ```
 #[derive(Debug)]
 pub struct Once {
     tx: TenantTx,

@@ -42,7 +42,7 @@ impl Supervisor {
     /// [`EmbeddedError::Spawn`] if the first start fails.
     pub(super) fn start(command: impl Fn() -> Command + Send + 'static) -> Result<Self, EmbeddedError> {
         let shared = Arc::new(Shared::default());
-        let (told, first) = std::sync::mpsc::channel();
+        let (told, first) = std::sync::mpsc::sync_channel(1);
         let inner = Arc::clone(&shared);
         std::thread::Builder::new()
             .name("postgres-keeper".to_owned())
@@ -104,7 +104,7 @@ impl Supervisor {
     }
 }
 
-type Told = std::sync::mpsc::Sender<std::io::Result<()>>;
+type Told = std::sync::mpsc::SyncSender<std::io::Result<()>>;
 
 fn keep(shared: &Shared, command: &dyn Fn() -> Command, told: &Told) {
     let mut pause = Duration::from_millis(100);

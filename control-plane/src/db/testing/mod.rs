@@ -10,7 +10,7 @@ pub mod isolation;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -28,18 +28,20 @@ pub struct TestDb {
     pub db: Db,
     name: String,
     record: Record,
-    dropper: Sender<String>,
+    dropper: SyncSender<String>,
 }
 
 struct Cluster {
     scratch: Scratch,
     /// Copies of the template are made one at a time: PostgreSQL allows no second reader.
     copying: tokio::sync::Mutex<()>,
-    dropper: Sender<String>,
+    dropper: SyncSender<String>,
 }
 
 static CLUSTER: OnceLock<Result<Cluster, String>> = OnceLock::new();
 static NEXT: AtomicU64 = AtomicU64::new(1);
+/// Databases that wait to be dropped; beyond it they go with the cluster.
+const QUEUE: usize = 256;
 const TEMPLATE: &str = "tillway_template";
 
 impl TestDb {
@@ -130,7 +132,7 @@ impl TestDb {
 impl Drop for TestDb {
     fn drop(&mut self) {
         // The thread may be gone at the very end of the process; then the cluster goes as a whole.
-        let sent = self.dropper.send(self.name.clone());
+        let sent = self.dropper.try_send(self.name.clone());
         drop(sent);
     }
 }
@@ -161,8 +163,8 @@ async fn prepare(record: Record) -> Result<(), EmbeddedError> {
 }
 
 /// Databases of finished tests are dropped by one thread, so that a long run does not fill the disk.
-fn dropper(record: Record) -> Sender<String> {
-    let (sender, names) = channel::<String>();
+fn dropper(record: Record) -> SyncSender<String> {
+    let (sender, names) = sync_channel::<String>(QUEUE);
     std::thread::spawn(move || {
         let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
         for name in names {
