@@ -15,8 +15,8 @@ use crate::db::{Db, DbError};
 use crate::domain::fleet::FleetSlot;
 use crate::http::rate::Gates;
 
-pub use crate::serve::{Running, StartError, start};
 pub use crate::config::ServeConfig;
+pub use crate::serve::{Running, StartError, start};
 
 /// Hints that wait for a slow listener; one that falls further behind looks at the tables instead.
 const HINTS: usize = 1_024;
