@@ -74,7 +74,7 @@ pub enum EnrollError {
         reason: String,
     },
     /// Whoever answers is not the head office that made the claim.
-    #[error("{url} is not the head office that made this claim code: {reason}. Nothing was sent")]
+    #[error("{url} is not the head office that made this claim code: {reason}")]
     NotOurs {
         /// The URL.
         url: String,

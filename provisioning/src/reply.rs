@@ -47,7 +47,7 @@ pub(crate) fn check(url: &str, code: ClaimCode, keys: &Keys, reply: &EnrollReply
     let ca = chain(&reply.device_ca, "the device CA")?;
     let [ca] = ca.as_slice() else { return Err(bad("the device CA is not one certificate")) };
     if !code.names_ca(ca) {
-        let reason = "its device CA is not the one of the claim code".to_owned();
+        let reason = "its device CA is not the one of the claim code; nothing of its answer was kept".to_owned();
         return Err(EnrollError::NotOurs { url: url.to_owned(), reason });
     }
     // HQ's time, not ours: a new box may not know the time, and the CA vouches for it now.

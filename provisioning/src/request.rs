@@ -95,7 +95,10 @@ pub(crate) async fn send(hq: &HqUrl, code: ClaimCode, request: &EnrollRequest) -
         Err(error) => {
             let reason = verdict.lock().unwrap_or_else(PoisonError::into_inner).take();
             return Err(match reason {
-                Some(reason) => EnrollError::NotOurs { url: hq.base.clone(), reason },
+                Some(reason) => {
+                    let reason = format!("{reason}; the code was not shown to it");
+                    EnrollError::NotOurs { url: hq.base.clone(), reason }
+                }
                 None => unreachable(chain(&error)),
             });
         }
