@@ -6,6 +6,7 @@
 
 pub mod business_day;
 pub mod collection;
+mod decimal;
 pub mod enroll;
 pub mod event;
 pub mod frame;

@@ -1,12 +1,12 @@
 //! Promotions: the seam between what a line is priced at and the discounts a person gives. Pure; knows lines by
 //! their number alone.
-//!
-//! Arithmetic version 1 has no promotions, and its events and totals carry no place for them: a frozen byte
-//! shape with an always empty list would promise rules that nobody has decided. What later promotions need is
-//! here: an outcome that names the promotion, the line, the amount and the reason in words, and the one step
-//! that takes outcomes off a priced line. Version 2 evaluates its offers once, when the ticket closes, carries
-//! the outcomes in its own event version, and HQ repeats the subtraction, not the evaluation: the offers of
-//! that day need not be known any more to prove the receipt. Version 1 takes the same step with [`NONE`].
+
+// Arithmetic version 1 has no promotions, and its events and totals carry no place for them: a frozen byte
+// shape with an always empty list would promise rules that nobody has decided. What later promotions need is
+// here: an outcome that names the promotion, the line, the amount and the reason in words, and the one step
+// that takes outcomes off a priced line. Version 2 evaluates its offers once, when the ticket closes, carries
+// the outcomes in its own event version, and HQ repeats the subtraction, not the evaluation: the offers of
+// that day need not be known any more to prove the receipt. Version 1 takes the same step with [`NONE`].
 
 use serde::{Deserialize, Serialize};
 

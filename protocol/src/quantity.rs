@@ -72,7 +72,7 @@ impl<'de> Deserialize<'de> for Quantity {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         if deserializer.is_human_readable() {
             return deserializer
-                .deserialize_any(crate::price::DecimalVisitor::new(Self::DECIMALS))
+                .deserialize_any(crate::decimal::DecimalVisitor::new(Self::DECIMALS))
                 .and_then(|milli| Self::from_milli(milli).map_err(serde::de::Error::custom));
         }
         i64::deserialize(deserializer).and_then(|milli| Self::from_milli(milli).map_err(serde::de::Error::custom))

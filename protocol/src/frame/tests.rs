@@ -1,3 +1,5 @@
+//! Frames under cuts, flips, odd chunking and bombs: every damage is an error, none a panic or a large allocation.
+
 use proptest::prelude::*;
 
 use super::v1::*;

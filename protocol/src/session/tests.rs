@@ -1,3 +1,5 @@
+//! Both sides of the session one step at a time: hello, batches, acknowledgements, refusals, timers.
+
 #![allow(clippy::wildcard_enum_match_arm, reason = "a test names what it expects and fails on the rest")]
 
 use super::ack::RangeSet;

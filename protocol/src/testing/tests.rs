@@ -1,3 +1,5 @@
+//! Lives of a shop by seed, told through `Pair`, and planted faults that the checker must find.
+
 use super::*;
 use crate::id::Stream;
 use crate::session::Tick;

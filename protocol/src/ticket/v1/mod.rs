@@ -1,12 +1,12 @@
 //! Arithmetic version 1. FROZEN once released: tickets of this version are recomputed with it for as long as
 //! they are kept. Its structs are also the byte shape of event version 1.
-//!
-//! The rules, in the order they apply (DESIGN: "The arithmetic of a ticket"):
-//! 1. line: unit price x quantity, rounded once (promotions would come here; version 1 has none);
-//! 2. line discount: a percentage of that, rounded, or an amount;
-//! 3. ticket discount: taken of the sum of discounted lines, spread by largest remainder, ties to the lower line;
-//! 4. tax: per rate on the sum of its lines, or per line; inclusive or exclusive; rounded once;
-//! 5. a line given back against a receipt takes no part in 1-4: it carries the cumulative share of its original.
+
+// The rules, in the order they apply (DESIGN: "The arithmetic of a ticket"):
+// 1. line: unit price x quantity, rounded once (promotions would come here; version 1 has none);
+// 2. line discount: a percentage of that, rounded, or an amount;
+// 3. ticket discount: taken of the sum of discounted lines, spread by largest remainder, ties to the lower line;
+// 4. tax: per rate on the sum of its lines, or per line; inclusive or exclusive; rounded once;
+// 5. a line given back against a receipt takes no part in 1-4: it carries the cumulative share of its original.
 
 mod count;
 mod give_back;
