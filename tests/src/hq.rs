@@ -34,8 +34,8 @@ pub struct NodeCompleteness {
     pub node_id: String,
     /// The term.
     pub term: u32,
-    /// Events on the node's disk by its last signed checkpoint.
-    pub stored: u64,
+    /// Events on the node's disk by its last signed checkpoint; none before the first.
+    pub stored: Option<u64>,
     /// Events HQ has.
     pub received: u64,
     /// Events HQ misses.
@@ -46,12 +46,17 @@ pub struct NodeCompleteness {
     pub duplicates: u64,
     /// HQ's contiguous head is the node's.
     pub head_hash_equal: bool,
+    /// Checkpoints that contradicted each other: must be none.
+    #[serde(default)]
+    pub contradictions: u64,
 }
 
 impl NodeCompleteness {
-    /// Everything there, once, in the node's own order.
+    /// Everything there, once, in the node's own order. A node that never ran has nothing to compare.
     pub fn is_exact(&self) -> bool {
-        self.stored == self.received && self.gaps == 0 && self.duplicates == 0 && self.head_hash_equal
+        let never_ran = self.stored.is_none() && self.received == 0;
+        let whole = self.stored == Some(self.received) && self.gaps == 0 && self.head_hash_equal;
+        (never_ran || whole) && self.duplicates == 0 && self.contradictions == 0
     }
 }
 
