@@ -46,8 +46,14 @@ pub(super) type Deferred = (Box<Request>, ReplyTo<Answer>);
 pub(super) enum Done {
     /// A close or write-off.
     Fiscal { key: Key, event: Box<FiscalEvent>, raw: RawEvent, result: Result<Appended, LedgerError> },
-    /// A change that waits for the disk.
-    Durable { key: Key, ticket: TicketId, answer: Answer, result: Result<(), LedgerError> },
+    /// A change that waits for the disk, and the ticket as it stood before it.
+    Durable {
+        key: Key,
+        ticket: TicketId,
+        before: Option<Box<OpenTicket>>,
+        answer: Answer,
+        result: Result<(), LedgerError>,
+    },
     /// A receipt was looked up for a request.
     LookedUp { request: Box<Request>, reply: ReplyTo<Answer> },
     /// It answered by itself.
@@ -158,7 +164,10 @@ impl Actor {
     pub(super) fn came_back(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done::Fiscal { key, event, raw, result }) => self.fiscal_done(&key, &event, &raw, result),
-            Ok(Done::Durable { key, ticket, answer, result }) => {
+            Ok(Done::Durable { key, ticket, before, answer, result }) => {
+                if result.is_err() {
+                    self.take_back(ticket, before);
+                }
                 self.settle(&key, result.map(|()| answer).map_err(|error| not_written(&error)));
                 self.free(ticket);
             }

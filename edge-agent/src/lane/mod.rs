@@ -7,6 +7,8 @@ mod fiscal;
 mod floor;
 mod pair;
 mod recover;
+#[cfg(test)]
+mod tests;
 mod work;
 mod writes;
 

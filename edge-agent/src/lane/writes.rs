@@ -165,6 +165,7 @@ impl Actor {
         let waits = waits_for_disk(&changed.op);
         // A queue that is full makes the lane wait for the disk instead of losing the change.
         let waits = waits || self.logs.append_unsynced(Stream::Work, raw.clone()).is_err();
+        let before = if waits { self.floor.tickets.get(&changed.ticket).cloned().map(Box::new) } else { None };
         self.floor.change(&changed);
         self.since_carry += 1;
         let state = if matches!(changed.op, Op::Void { .. }) { "voided" } else { state_of(&after) };
@@ -179,8 +180,22 @@ impl Actor {
         let (logs, index) = (self.logs.clone(), std::sync::Arc::clone(&self.index));
         self.jobs.spawn(async move {
             let result = logs.append(Stream::Work, raw).await.map(|_| remember(&index, &changed));
-            Done::Durable { key, ticket, answer, result }
+            Done::Durable { key, ticket, before, answer, result }
         });
+    }
+
+    /// A change did not reach the disk: the ticket stands again as it did, so that the repetition the lane is
+    /// asked for does not count twice.
+    pub(super) fn take_back(&mut self, ticket: TicketId, before: Option<Box<OpenTicket>>) {
+        match before {
+            Some(before) => {
+                self.tell(&before, state_of(&before));
+                self.floor.tickets.insert(ticket, *before);
+            }
+            None => {
+                self.floor.tickets.remove(&ticket);
+            }
+        }
     }
 
     /// Writes down that a ticket left the floor for the fiscal log. Should this be lost, a start finds it there.
