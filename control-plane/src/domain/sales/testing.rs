@@ -71,15 +71,7 @@ impl Rig {
     /// A further tenant with its shop and node.
     pub async fn seat(&mut self) -> Seat {
         self.made += 1;
-        let email = format!("owner{}@example.com", self.made);
-        let made = tenants::service::create(&self.app, "A tenant", &email, PASSWORD).await.expect("tenant");
-        let mut tx = self.tx(made.tenant).await;
-        let new = NewShop::plain("High Street", "Europe/London", "GBP");
-        let shop = shops::service::create(&mut tx, &new, self.app.clock.now()).await.expect("shop").id;
-        tx.save().await.expect("saved");
-        let node = NodeId::from_uuid(Uuid::from_u128(0xA0_0000 + u128::from(self.made)));
-        let who = NodeIdentity { tenant: made.tenant, shop, node, term: Term(1) };
-        Seat { tenant: made.tenant, owner: made.owner, shop, who, email }
+        seat(&self.app, self.made).await
     }
 
     /// A transaction of a tenant.
@@ -121,6 +113,19 @@ impl Rig {
     pub async fn get(&self, path: &str, token: &str) -> (StatusCode, Value) {
         self.call("GET", path, token, "application/json", Body::empty()).await
     }
+}
+
+/// A tenant with its shop and node at any head office; `number` tells them apart.
+pub async fn seat(app: &App, number: u32) -> Seat {
+    let email = format!("owner{number}@example.com");
+    let made = tenants::service::create(app, "A tenant", &email, PASSWORD).await.expect("tenant");
+    let mut tx = TenantTx::begin(&app.db, made.tenant).await.expect("transaction");
+    let new = NewShop::plain("High Street", "Europe/London", "GBP");
+    let shop = shops::service::create(&mut tx, &new, app.clock.now()).await.expect("shop").id;
+    tx.save().await.expect("saved");
+    let node = NodeId::from_uuid(Uuid::from_u128(0xA0_0000 + u128::from(number)));
+    let who = NodeIdentity { tenant: made.tenant, shop, node, term: Term(1) };
+    Seat { tenant: made.tenant, owner: made.owner, shop, who, email }
 }
 
 /// What a made ticket says. Its tender is exact cash.
@@ -278,22 +283,27 @@ pub struct LaidOut {
 
 /// Lays out records that follow `head` (position and chain hash), which moves on: decoding, counting and hashing
 /// are done here, so that what is timed afterwards is PostgreSQL alone.
-pub fn lay_out(seat: &Seat, now: Timestamp, records: Vec<Record>, head: &mut (Seq, protocol::ledger::Hash)) -> LaidOut {
+pub fn lay_out(who: &NodeIdentity, now: Timestamp, records: Vec<Record>, head: &mut (Seq, protocol::ledger::Hash)) -> LaidOut {
     let mut projector = super::projector::Projector::new(now);
     for record in records {
         head.1 = protocol::ledger::link(&head.1, &record);
         head.0 = record.seq;
         projector.take(Stream::Fiscal, i64::try_from(record.seq.0).expect("position"), record.event, Some(head.1));
     }
-    LaidOut { batch: projector.finish(), log: super::ingest::log_of(&seat.who, Stream::Fiscal) }
+    LaidOut { batch: projector.finish(), log: super::ingest::log_of(who, Stream::Fiscal) }
 }
 
-/// Inserts rows by `unnest` in one transaction of the same role, and nothing else: no cursor, no roll-ups, no
-/// decoding. Answers how many rows it wrote.
-pub async fn insert_bare(rig: &Rig, seat: &Seat, rows: &LaidOut, now: Timestamp) -> u64 {
-    let mut tx = rig.tx(seat.tenant).await;
+/// Writes rows by `unnest` in one transaction of the same role, and nothing else: no cursor, no decoding, no
+/// counting. With `roll_ups` the rows of the roll-ups too, as ingest writes them. Answers how many rows it wrote,
+/// those of the roll-ups not among them.
+pub async fn insert_bare(app: &App, tenant: TenantId, rows: &LaidOut, now: Timestamp, roll_ups: bool) -> u64 {
+    let mut tx = TenantTx::begin(&app.db, tenant).await.expect("transaction");
     let events = super::store::insert_events(tx.conn(), &rows.log, &rows.batch.events, now).await.expect("events");
     let others = super::projections::store::insert_rows(tx.conn(), &rows.log, &rows.batch).await.expect("rows");
+    if roll_ups {
+        let moved = super::projections::store::move_roll_ups(tx.conn(), &rows.log, &rows.batch.sums, now).await;
+        moved.expect("roll-ups");
+    }
     tx.save().await.expect("saved");
     events + others
 }
