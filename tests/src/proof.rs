@@ -137,6 +137,10 @@ async fn disturbed(
     let mut tick = tokio::time::interval(Duration::from_millis(20));
     while !selling.is_finished() {
         tick.tick().await;
+        if let Err(error) = node.still_runs() {
+            selling.abort();
+            return Err(error);
+        }
         let at = done.load(Ordering::Relaxed);
         if cut.0 == 0 && at * 3 >= count {
             relay.cut();

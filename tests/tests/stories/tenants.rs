@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
+use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, PgConnection, Row};
 use tillway_tests::catalogue::Catalogue;
 use tillway_tests::hq::Hq;
@@ -114,6 +114,22 @@ fn with_names_of(path: &str, side: &Side) -> String {
     filled
 }
 
+/// A body that the route takes, so that what refuses it is the name in the path.
+fn body_for(path: &str) -> String {
+    let body = match path.split('/').collect::<Vec<_>>().as_slice() {
+        ["", "v1", "shops", _, "claims"] => json!({}),
+        ["", "v1", "shops", _] => json!({"name": "taken over"}),
+        ["", "v1", "shops"] => json!({"name": "alpha too", "timezone": "Europe/London", "currency": "GBP"}),
+        ["", "v1", "pricing", "prices", _] => json!({"unit_price": "0.01"}),
+        ["", "v1", "catalog", "products", _] => json!({"description": "taken over", "unit_price": "0.01"}),
+        ["", "v1", "catalog", "imports"] => {
+            return "code,description,unit_price\nONLY-beta,taken over,0.01\n".to_owned();
+        }
+        _ => json!({}),
+    };
+    body.to_string()
+}
+
 struct Answer {
     status: StatusCode,
     text: String,
@@ -126,8 +142,11 @@ async fn ask(base: &str, token: Option<&str>, method: &str, path: &str) -> Answe
         request = request.bearer_auth(token);
     }
     if method != "GET" {
-        let body = r#"{"name":"taken over","unit_price":"0.01","description":"taken over","timezone":"Europe/London","currency":"GBP"}"#;
-        request = request.header("content-type", "application/json").header("idempotency-key", "theirs").body(body);
+        let kind = if path.ends_with("/imports") { "text/csv" } else { "application/json" };
+        request = request
+            .header("content-type", kind)
+            .header("idempotency-key", format!("{method} {path}"))
+            .body(body_for(path));
     }
     let answer = request.send().await.unwrap();
     Answer { status: answer.status(), text: answer.text().await.unwrap() }
