@@ -75,6 +75,7 @@ impl Bare {
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(true).open(path)?;
         rustix::fs::fallocate(&file, rustix::fs::FallocateFlags::empty(), 0, limits::SEGMENT_BYTES)?;
         file.write_all_at(&[1; 4096], 0)?;
+        file.write_all_at(&vec![0; usize::try_from(limits::SEGMENT_BYTES - 4096)?], 4096)?;
         file.sync_all()?;
         File::open(dir)?.sync_all()?;
         Ok(file)
@@ -94,7 +95,9 @@ impl Bare {
 
 fn latency(runtime: &tokio::runtime::Runtime, dir: &Path, body: usize) -> anyhow::Result<Value> {
     let mut bare = Bare::new(&dir.join(format!("bare-{body}")), body)?;
-    let (logs, _) = Logs::open(&dir.join(format!("logs-{body}")), node(), TERM, Options::default())?;
+    let root = dir.join(format!("logs-{body}"));
+    let (logs, _) = Logs::open(&root, node(), TERM, Options::default())?;
+    warm_up(runtime, &logs, &root)?;
     let (mut bare_times, mut ledger_times) = (Vec::new(), Vec::new());
     // Rounds take turns, so that what else the disk does falls on both.
     for _ in 0..ROUNDS {
@@ -128,6 +131,22 @@ fn latency(runtime: &tokio::runtime::Runtime, dir: &Path, body: usize) -> anyhow
     }))
 }
 
+/// Fills the first segment of a fresh log: only those after it are prepared, as they are for the rest of a node's life.
+fn warm_up(runtime: &tokio::runtime::Runtime, logs: &Logs, root: &Path) -> anyhow::Result<()> {
+    let spare = root.join("fiscal").join("t0000000001").join("spare.ready");
+    for _ in 0..limits::SEGMENT_BYTES / 1_024 / 128 + 1 {
+        let batch = (0..128).map(|_| (Stream::Fiscal, event(1_024))).collect();
+        runtime.block_on(logs.append_all(batch))?;
+        let patience = Instant::now() + Duration::from_secs(5);
+        let half = logs.head(Stream::Fiscal).durable.0 * 1_024 > limits::SEGMENT_BYTES / 2;
+        while half && logs.head(Stream::Fiscal).durable.0 * 1_024 < limits::SEGMENT_BYTES * 3 / 4 && !spare.exists() {
+            anyhow::ensure!(Instant::now() < patience, "no spare segment came: {}", spare.display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    Ok(())
+}
+
 struct Quantiles {
     p50: u64,
     p99: u64,
@@ -151,7 +170,9 @@ fn hundredths(value: u64) -> String {
 fn throughput(runtime: &tokio::runtime::Runtime, dir: &Path) -> anyhow::Result<Value> {
     let disk = Disk::default();
     let options = Options { disk: disk.clone(), ..Options::default() };
-    let (logs, _) = Logs::open(&dir.join("logs-many"), node(), TERM, options)?;
+    let root = dir.join("logs-many");
+    let (logs, _) = Logs::open(&root, node(), TERM, options)?;
+    warm_up(runtime, &logs, &root)?;
     println!("durable appends a second, body of 1500 bytes, three seconds each");
     let mut rates = Vec::new();
     let mut by_writers = Vec::new();

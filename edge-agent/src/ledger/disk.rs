@@ -181,11 +181,27 @@ impl Disk {
         File::open(dir)?.sync_all()
     }
 
-    /// Cuts the file at `offset` and reserves it again up to `size`, so that zeros follow the cut. On a full disk it
-    /// stays short, and the next append begins a new segment.
-    pub(super) fn cut(&self, file: &File, offset: u64, size: u64) -> io::Result<()> {
-        file.set_len(offset)?;
-        if let Err(error) = self.preallocate(file, size.max(offset)) {
+    /// Writes zeros between two places.
+    pub(super) fn zero(&self, file: &File, from: u64, to: u64) -> io::Result<()> {
+        let zeros = vec![0; 64 << 10];
+        let mut at = from;
+        while at < to {
+            let part = usize::try_from(to - at).unwrap_or(zeros.len()).min(zeros.len());
+            self.write_at(file, zeros.get(..part).unwrap_or_default(), at)?;
+            at += part as u64;
+        }
+        Ok(())
+    }
+
+    /// Clears what was written between two places at the end of a log, and sees that the file has its whole size again.
+    /// On a full disk it stays short, and the next append begins a new segment.
+    pub(super) fn cut(&self, file: &File, from: u64, to: u64, size: u64) -> io::Result<()> {
+        if self.zero(file, from, to.min(file.metadata()?.len())).is_err() {
+            file.set_len(from)?;
+        }
+        if file.metadata()?.len() < size
+            && let Err(error) = self.preallocate(file, size)
+        {
             tracing::warn!(%error, "a log could not reserve its space again");
         }
         self.sync_all(file)

@@ -168,7 +168,7 @@ impl<'a> Inspector<'a> {
             self.report.torn_bytes = cut.to - cut.from;
             if self.mend {
                 let size = file.metadata().map_err(LedgerError::io("read", &path))?.len();
-                self.disk.cut(&file, cut.from, size).map_err(LedgerError::io("cut", &path))?;
+                self.disk.cut(&file, cut.from, cut.to, size).map_err(LedgerError::io("cut", &path))?;
             }
         }
         if self.mend

@@ -12,6 +12,7 @@ mod retire;
 mod scan;
 mod segment;
 mod shared;
+mod spare;
 mod tail;
 #[cfg(test)]
 mod tests;
@@ -53,11 +54,14 @@ pub struct Options {
     pub segment_bytes: u64,
     /// The disk they stand on.
     pub disk: Disk,
+    /// Whether the next segment is filled with zeros in the background before it is needed. A busy log then syncs up to
+    /// twice as fast; it takes one more segment of space per log.
+    pub spares: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { segment_bytes: limits::SEGMENT_BYTES, disk: Disk::default() }
+        Self { segment_bytes: limits::SEGMENT_BYTES, disk: Disk::default(), spares: true }
     }
 }
 
@@ -120,7 +124,7 @@ impl Logs {
     /// # Errors
     /// [`LedgerError::Locked`], [`LedgerError::Foreign`], [`LedgerError::OldTerm`], or a disk that cannot be used.
     pub fn open(root: &Path, node: NodeId, term: Term, options: Options) -> Result<(Self, OpenReport), LedgerError> {
-        let Options { segment_bytes, disk } = options;
+        let Options { segment_bytes, disk, .. } = options.clone();
         let lock = lock_logs(&disk, root)?;
         for stream in Stream::ALL {
             let terms = segment::terms(root, stream).map_err(LedgerError::io("list", root))?;
@@ -131,7 +135,7 @@ impl Logs {
         let open = |stream| {
             let place = Place::new(root, node, term, stream);
             let opened = recover::recover(&disk, &place, segment_bytes)?;
-            Ok::<_, LedgerError>(Tail::new(place, disk.clone(), segment_bytes, opened))
+            Ok::<_, LedgerError>(Tail::new(place, &options, opened))
         };
         let [fiscal, work, telemetry] = Stream::ALL;
         let ((fiscal, a), (work, b), (telemetry, c)) = (open(fiscal)?, open(work)?, open(telemetry)?);

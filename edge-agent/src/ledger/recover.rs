@@ -178,7 +178,7 @@ fn open_last(
             copy_range(disk, place, &file, (first, cut.from, cut.to), "torn").ok();
         }
         tracing::warn!(stream = %place.stream, bytes = cut.to - cut.from, "cut a torn write off the end of the log");
-        disk.cut(&file, cut.from, segment_bytes).map_err(LedgerError::io("cut", &path))?;
+        disk.cut(&file, cut.from, cut.to, segment_bytes).map_err(LedgerError::io("cut", &path))?;
     } else {
         // What a killed process had written and not yet synced is in the page cache only. It is about to be called
         // durable, so it must be.
@@ -200,7 +200,7 @@ fn begin(
     }
     let previous = hash_before(disk, place, segments)?;
     let path = segment::path(&place.dir, first);
-    let file = segment::create(disk, &place.dir, &place.header(first, previous), segment_bytes)
+    let file = segment::create(disk, &place.dir, &place.header(first, previous), segment_bytes, None)
         .map_err(LedgerError::io("create", &path))?;
     let empty = Audit {
         records: 0,

@@ -131,13 +131,16 @@ fn names(dir: &Path) -> io::Result<Vec<String>> {
     }
 }
 
-/// Makes a segment of `size` bytes: space, header, sync, name, sync of the folder, in this order. A segment of the same
-/// name is replaced: it can only be one that holds nothing durable.
-pub fn create(disk: &Disk, dir: &Path, header: &Header, size: u64) -> io::Result<File> {
-    let fresh = dir.join(format!("{:020}.new", header.first.0));
+/// Makes a segment of `size` bytes: space (or the spare file that has it), header, sync, name, sync of the folder, in
+/// this order. A segment of the same name is replaced: it can only be one that holds nothing durable.
+pub fn create(disk: &Disk, dir: &Path, header: &Header, size: u64, spare: Option<PathBuf>) -> io::Result<File> {
+    let is_spare = spare.is_some();
+    let fresh = spare.unwrap_or_else(|| dir.join(format!("{:020}.new", header.first.0)));
     let made = (|| {
-        let file = disk.create(&fresh)?;
-        disk.preallocate(&file, size)?;
+        let file = if is_spare { disk.open_write(&fresh)? } else { disk.create(&fresh)? };
+        if !is_spare {
+            disk.preallocate(&file, size)?;
+        }
         disk.write_at(&file, &header.encode(), 0)?;
         disk.sync_all(&file)?;
         disk.rename(&fresh, &path(dir, header.first))?;
@@ -183,9 +186,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let disk = Disk::default();
         disk.fail(super::super::disk::Operation::Allocate, rustix::io::Errno::NOSPC, 1);
-        assert!(create(&disk, dir.path(), &header(), 8192).is_err());
+        assert!(create(&disk, dir.path(), &header(), 8192, None).is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
-        create(&disk, dir.path(), &header(), 8192).unwrap();
+        create(&disk, dir.path(), &header(), 8192, None).unwrap();
         fs::write(dir.path().join("00000000000000000001.new"), b"half").unwrap();
         remove_unfinished(&disk, dir.path()).unwrap();
         assert_eq!(list(dir.path()).unwrap(), vec![Seq(900)]);

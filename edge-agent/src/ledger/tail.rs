@@ -19,8 +19,9 @@ use super::index::Index;
 use super::recover::{Place, Recovered};
 use super::segment::{self, HEADER_BYTES};
 use super::shared::{Shared, View};
+use super::spare::Spare;
 use super::writer::Batch;
-use super::{Appended, StreamReport};
+use super::{Appended, Options, StreamReport};
 
 const FLUSH_BYTES: usize = 1 << 20;
 const KEPT_BUFFER_BYTES: usize = 256 << 10;
@@ -65,10 +66,13 @@ pub(super) struct Tail {
     encoded: usize,
     loose_since: Option<Instant>,
     buffer: Vec<u8>,
+    spare: Spare,
 }
 
 impl Tail {
-    pub(super) fn new(place: Place, disk: Disk, segment_bytes: u64, opened: Recovered) -> (Self, StreamReport) {
+    pub(super) fn new(place: Place, options: &Options, opened: Recovered) -> (Self, StreamReport) {
+        let Options { segment_bytes, disk, spares } = options.clone();
+        let spare = Spare::new(&place.dir, disk.clone(), segment_bytes, spares);
         let mark = Mark { seq: opened.durable, hash: opened.hash, offset: opened.end };
         let first = opened.segments.last().copied().unwrap_or(Seq(1));
         let file = Arc::new(opened.file);
@@ -95,6 +99,7 @@ impl Tail {
             encoded: 0,
             loose_since: None,
             buffer: Vec::new(),
+            spare,
         };
         (tail, opened.report)
     }
@@ -205,6 +210,7 @@ impl Tail {
         }
         self.encoded = 0;
         self.loose_since = None;
+        self.spare.prepare(self.first, self.durable.offset);
         Ok(())
     }
 
@@ -212,7 +218,8 @@ impl Tail {
     fn begin_segment(&mut self, size: u64) -> Result<(), Trouble> {
         let place = &self.shared.place;
         let first = self.durable.seq.next();
-        let file = segment::create(&self.disk, &place.dir, &place.header(first, self.durable.hash), size)?;
+        let spare = self.spare.take(size);
+        let file = segment::create(&self.disk, &place.dir, &place.header(first, self.durable.hash), size, spare)?;
         let file = Arc::new(file);
         if first != self.first
             && let Err(error) = self.index.save(&self.disk, &place.dir, self.first)

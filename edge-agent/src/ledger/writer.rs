@@ -2,6 +2,7 @@
 //! While it syncs, others queue up and share the next sync; a single writer never waits for company.
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
+use std::thread;
 use std::time::{Duration, Instant};
 
 use protocol::event::RawEvent;
@@ -28,6 +29,9 @@ pub(super) enum Job {
 /// The longest the writer looks out for those who wrote along last time, as a part of what a sync takes.
 const COMPANY_SHARE: u32 = 4;
 const COMPANY_MOST: Duration = Duration::from_millis(2);
+/// How long the writer stays awake for the next event after an answer, if the one before came that soon. Waking a thread
+/// costs a third of a sync on a good disk; an idle shop is not worth a spin, and a crowd needs the processor itself.
+const AWAKE: Duration = Duration::from_micros(100);
 
 pub(super) struct Writer {
     pub queue: Receiver<Job>,
@@ -35,6 +39,9 @@ pub(super) struct Writer {
     /// How many waited for the last batch.
     company: usize,
     sync_took: Duration,
+    answered_at: Instant,
+    /// The last event came right after the answer before it.
+    brisk: bool,
 }
 
 struct Waiting {
@@ -79,7 +86,7 @@ impl Waiting {
 
 impl Writer {
     pub(super) fn new(queue: Receiver<Job>, tails: [Tail; 3]) -> Self {
-        Self { queue, tails, company: 0, sync_took: Duration::ZERO }
+        Self { queue, tails, company: 0, sync_took: Duration::ZERO, answered_at: Instant::now(), brisk: false }
     }
 
     /// Works until every sender is gone; then makes the rest durable and ends.
@@ -98,11 +105,25 @@ impl Writer {
             for waiting in batch.waiting {
                 waiting.reply();
             }
+            self.answered_at = Instant::now();
         }
         self.commit(&mut Batch::default(), true);
     }
 
-    fn next_job(&self) -> Result<Job, RecvTimeoutError> {
+    fn next_job(&mut self) -> Result<Job, RecvTimeoutError> {
+        while self.brisk && self.company <= 1 && self.answered_at.elapsed() < AWAKE {
+            match self.queue.try_recv() {
+                Ok(job) => return Ok(job),
+                Err(TryRecvError::Empty) => thread::yield_now(),
+                Err(TryRecvError::Disconnected) => return Err(RecvTimeoutError::Disconnected),
+            }
+        }
+        let job = self.wait_for_job();
+        self.brisk = self.answered_at.elapsed() < AWAKE * 3;
+        job
+    }
+
+    fn wait_for_job(&self) -> Result<Job, RecvTimeoutError> {
         match self.tails.iter().filter_map(Tail::deadline).min() {
             Some(deadline) => self.queue.recv_timeout(deadline.saturating_duration_since(Instant::now())),
             None => self.queue.recv().map_err(|_| RecvTimeoutError::Disconnected),

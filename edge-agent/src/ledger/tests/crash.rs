@@ -90,7 +90,7 @@ async fn a_crash_while_a_segment_is_made_leaves_nothing() {
     // Named and empty: the crash came right after the rename.
     let place = Place::new(home.path(), node(), TERM, Stream::Fiscal);
     let hash = open(home.path()).0.head(Stream::Fiscal).hash;
-    segment::create(&Disk::default(), &dir, &place.header(Seq(6), hash), 12 << 10).unwrap();
+    segment::create(&Disk::default(), &dir, &place.header(Seq(6), hash), 12 << 10, None).unwrap();
     let (logs, _) = open(home.path());
     fill(&logs, Stream::Fiscal, 6..=7, 60).await;
     drop(logs);

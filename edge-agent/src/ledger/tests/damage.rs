@@ -153,7 +153,7 @@ async fn a_missing_segment_file_is_named_and_stepped_over() {
 async fn an_index_file_that_is_missing_damaged_or_anothers_only_costs_time() {
     let home = tempfile::tempdir().unwrap();
     let (logs, _) =
-        Logs::open(home.path(), node(), TERM, Options { segment_bytes: 64 << 10, disk: Disk::default() }).unwrap();
+        Logs::open(home.path(), node(), TERM, Options { segment_bytes: 64 << 10, ..Options::default() }).unwrap();
     fill(&logs, Stream::Fiscal, 1..=300, 700).await;
     let segments = logs.shared(Stream::Fiscal).view().segments.clone();
     assert!(segments.len() > 3);

@@ -206,6 +206,39 @@ async fn readers_see_a_gapless_log_while_it_is_written_and_rolled() {
 }
 
 #[tokio::test]
+async fn spare_segments_are_used_survive_a_restart_and_may_fail() {
+    let home = tempfile::tempdir().unwrap();
+    let options = |disk: &Disk| Options { spares: true, ..small(disk) };
+    let disk = Disk::default();
+    let (logs, _) = Logs::open(home.path(), node(), TERM, options(&disk)).unwrap();
+    fill(&logs, Stream::Fiscal, 1..=400, 60).await;
+    drop(logs);
+    assert_clean(home.path());
+    let ready = segment::stream_dir(home.path(), Stream::Fiscal, TERM).join("spare.ready");
+    // A spare of another size is of no use; a whole one is taken, even when a header was already tried on it.
+    fs::write(&ready, [0; 100]).unwrap();
+    let (logs, _) = Logs::open(home.path(), node(), TERM, options(&disk)).unwrap();
+    fill(&logs, Stream::Fiscal, 401..=800, 60).await;
+    drop(logs);
+    let mut tried = vec![7; 4096];
+    tried.resize(12 << 10, 0);
+    fs::write(&ready, tried).unwrap();
+    let disk = Disk::default();
+    let (logs, _) = Logs::open(home.path(), node(), TERM, options(&disk)).unwrap();
+    fill(&logs, Stream::Fiscal, 801..=1000, 60).await;
+    // From here on no spare can be made, and no segment either: the log refuses only when it is really full.
+    disk.fail(Operation::Allocate, Errno::NOSPC, u64::MAX);
+    let mut last = 1_000;
+    while logs.append(Stream::Fiscal, event(last + 1, 60)).await.is_ok() {
+        last += 1;
+    }
+    disk.heal();
+    fill(&logs, Stream::Fiscal, last + 1..=last + 200, 60).await;
+    drop(logs);
+    assert_eq!(assert_clean(home.path())[0].records, last + 200);
+}
+
+#[tokio::test]
 async fn large_events_get_a_segment_of_their_size_and_too_large_ones_a_refusal() {
     let home = tempfile::tempdir().unwrap();
     let logs = open_on(home.path(), &Disk::default());
