@@ -88,15 +88,31 @@ impl Store {
         self.running.as_ref().context("the node is stopped")
     }
 
+    /// A pairing code for one lane.
+    ///
+    /// # Errors
+    /// What the node said.
+    pub async fn pairing(&self) -> anyhow::Result<Pairing> {
+        let config = self.dir.join("node.toml").to_string_lossy().into_owned();
+        let ask = move || crate::process::ask("edge-agent", &["pairing", "create", "--config", &config, "--json"]);
+        Ok(serde_json::from_value(tokio::task::spawn_blocking(ask).await??)?)
+    }
+
+    /// Its terminal API on loopback.
+    ///
+    /// # Errors
+    /// Never in practice: the address was made here.
+    pub fn target(&self) -> anyhow::Result<Target> {
+        Target::parse(&self.url, None)
+    }
+
     /// A paired lane.
     ///
     /// # Errors
     /// What the node said.
     pub async fn lane(&self, name: &str) -> anyhow::Result<Lane> {
-        let config = self.dir.join("node.toml").to_string_lossy().into_owned();
-        let ask = move || crate::process::ask("edge-agent", &["pairing", "create", "--config", &config, "--json"]);
-        let pairing: Pairing = serde_json::from_value(tokio::task::spawn_blocking(ask).await??)?;
-        Ok(Lane::pair(Target::parse(&self.url, None)?, &pairing.code, name).await?)
+        let code = self.pairing().await?.code;
+        Ok(Lane::pair(self.target()?, &code, name).await?)
     }
 
     /// `journal verify` over its files; the agent must be stopped or idle.

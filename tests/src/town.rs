@@ -45,6 +45,7 @@ pub struct Node {
     log: PathBuf,
     process: Option<Running>,
     http: SocketAddr,
+    metrics: SocketAddr,
     /// The shop's id.
     pub shop: String,
     /// What people call it.
@@ -111,6 +112,25 @@ impl Town {
         self.quic
     }
 
+    /// HQ's metrics, as Prometheus reads them.
+    ///
+    /// # Errors
+    /// When HQ does not say where they are, or does not answer.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        let text = std::fs::read_to_string(Path::new(&self.state).join("addresses.json"))?;
+        let addresses: serde_json::Value = serde_json::from_str(&text)?;
+        let address = addresses["metrics"].as_str().context("addresses.json names no metrics")?;
+        Ok(reqwest::get(format!("http://{address}/metrics")).await?.error_for_status()?.text().await?)
+    }
+
+    /// What HQ has logged so far.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(self.dir.join("hq.log"))?)
+    }
+
     /// HQ's state directory.
     pub fn state(&self) -> &str {
         &self.state
@@ -167,6 +187,7 @@ impl Town {
             dir,
             process: None,
             http,
+            metrics,
             shop: shop.to_owned(),
             name: name.to_owned(),
         })
@@ -199,6 +220,14 @@ impl Town {
 
 fn id(answer: serde_json::Value) -> anyhow::Result<String> {
     Ok(answer["id"].as_str().context("an answer without an id")?.to_owned())
+}
+
+/// The sum of a counter over its labels in a text of metrics; 0 when it never counted.
+pub fn counted(metrics: &str, name: &str, label: &str) -> u64 {
+    let lines = metrics.lines().filter(|line| {
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
+    });
+    lines.filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok()).sum()
 }
 
 /// Changes one text value of a TOML file.
@@ -249,6 +278,22 @@ impl Node {
     /// The terminal API on loopback.
     pub fn url(&self) -> String {
         format!("http://{}", self.http)
+    }
+
+    /// Its metrics, as Prometheus reads them.
+    ///
+    /// # Errors
+    /// When it does not answer.
+    pub async fn metrics(&self) -> anyhow::Result<String> {
+        Ok(reqwest::get(format!("http://{}/metrics", self.metrics)).await?.error_for_status()?.text().await?)
+    }
+
+    /// What it has logged so far.
+    ///
+    /// # Errors
+    /// When the log cannot be read.
+    pub fn log(&self) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(&self.log)?)
     }
 
     /// Its folder: configuration, identity, data.

@@ -82,6 +82,24 @@ impl ServerCertVerifier for Pinned {
     }
 }
 
+/// The QUIC configuration of a box that says it is the node of `chain` and `key`, right or wrong; it trusts any
+/// head office.
+///
+/// # Errors
+/// When the chain and the key cannot be used at all.
+pub fn quic_client(
+    chain: Vec<CertificateDer<'static>>,
+    key: rustls_pki_types::PrivateKeyDer<'static>,
+) -> anyhow::Result<quinn::ClientConfig> {
+    let mut config = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&rustls::version::TLS13])?
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(Pinned { wanted: None, provider: provider() }))
+        .with_client_auth_cert(chain, key)?;
+    config.alpn_protocols = vec![protocol::enroll::ALPN.to_vec()];
+    Ok(quinn::ClientConfig::new(Arc::new(quinn::crypto::rustls::QuicClientConfig::try_from(config)?)))
+}
+
 /// The TLS configuration of a terminal that was paired with `fingerprint` (hexadecimal, colons allowed).
 ///
 /// # Errors

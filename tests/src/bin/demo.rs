@@ -3,15 +3,27 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use clap::Parser;
 use tillway_tests::cli::tell;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+/// Shows Tillway at work: head office, two shops with a node each, and lanes that sell real receipts.
+///
+/// Everything is made in a folder of its own on free ports of this machine, and removed at the end. What is printed are
+/// the addresses, a sign-in, and the figures of both sides, which must be equal in the end: the exit code says so.
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// End after so many seconds; without it, at Ctrl-C.
+    #[arg(long, env = "DEMO_SECONDS")]
+    seconds: Option<u64>,
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     tillway_tests::trust::install();
-    match run().await {
+    match run(Arguments::parse()).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tell(&format!("error: {error:#}"));
@@ -20,11 +32,8 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run() -> anyhow::Result<()> {
-    let limit = match std::env::var("DEMO_SECONDS") {
-        Ok(text) => Some(Duration::from_secs(text.trim().parse().context("DEMO_SECONDS is a whole number")?)),
-        Err(_) => None,
-    };
+async fn run(arguments: Arguments) -> anyhow::Result<()> {
+    let limit = arguments.seconds.map(Duration::from_secs);
     let (mut interrupt, mut terminate, mut hang_up) =
         (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
     let (end, ended) = watch::channel(false);

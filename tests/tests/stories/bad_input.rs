@@ -6,9 +6,12 @@ use std::time::Duration;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use reqwest::{Method, StatusCode};
+use rustls_pki_types::pem::PemObject;
+use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use serde_json::{Value, json};
 use tillway_tests::lane::{Lane, LaneError};
 use tillway_tests::process::{ask, run};
+use tillway_tests::town::counted;
 use tillway_tests::wire::Target;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
@@ -68,6 +71,19 @@ async fn a_node_refuses_what_is_wrong_and_lives() {
     huge_body(&base, "/v1/tickets", lane.token()).await;
     garbage_over_tcp(&base).await;
     street.node.still_runs().unwrap();
+    let metrics = street.node.metrics().await.unwrap();
+    for (name, label, at_least) in [
+        ("tillway_pairing_codes_refused_total", "", 1),
+        ("tillway_terminal_errors_total", "VALIDATION", 6),
+        ("tillway_terminal_errors_total", "AUTHN", 2),
+        ("tillway_terminal_errors_total", "CONFLICT", 2),
+        ("tillway_terminal_bad_connections_total", "", 1),
+    ] {
+        let found = counted(&metrics, name, label);
+        assert!(found >= at_least, "{name} {label}: {found}");
+    }
+    let log = street.node.log().unwrap();
+    assert!(log.contains("pairing code was refused") && log.contains("a request was refused"), "{log}");
     sell(&mut lane, "c", "BAG", 1).await;
     street.settle(2, 365).await;
     street.close().await;
@@ -98,7 +114,19 @@ async fn head_office_refuses_what_is_wrong_and_lives() {
     huge_body(&base, "/v1/catalog/imports", &street.hq.token()).await;
     garbage_over_tcp(&base).await;
     garbage_over_udp(street.town.quic()).await;
+    strangers_over_quic(&mut street).await;
     street.town.still_runs().unwrap();
+    let metrics = street.town.metrics().await.unwrap();
+    for (name, label, at_least) in [
+        ("tillway_enrolments_refused_total", "", 1),
+        ("tillway_http_requests_total", "401", 4),
+        ("tillway_http_requests_total", "413", 0),
+        ("tillway_gateway_refused_total", "", 1),
+        ("tillway_gateway_closed_total", "", 1),
+    ] {
+        let found = counted(&metrics, name, label);
+        assert!(found >= at_least, "{name} {label}: {found}\n{metrics}");
+    }
     let mut lane = street.lane("Till 1").await;
     sell(&mut lane, "a", "MUG", 1).await;
     street.settle(1, 255).await;
@@ -175,4 +203,56 @@ async fn garbage_over_udp(address: std::net::SocketAddr) {
             socket.send_to(&noise, address).await.unwrap();
         }
     }
+}
+
+/// A certificate of somebody else's CA that names the real node, then the real node's own with nonsense after it:
+/// both are closed with a reason, and the node is let in again afterwards.
+async fn strangers_over_quic(street: &mut Street) {
+    let certificate = |file: &str| -> Vec<CertificateDer<'static>> {
+        let path = street.node.dir().join("identity").join(file);
+        CertificateDer::pem_file_iter(path).unwrap().collect::<Result<_, _>>().unwrap()
+    };
+    let own = certificate("device.crt");
+    let key = PrivateKeyDer::from_pem_file(street.node.dir().join("identity/device.key")).unwrap();
+    let reason = close_reason(street, forged(&own[0])).await;
+    assert!(reason.contains("certificate") || reason.contains("CA"), "a foreign certificate: {reason}");
+
+    street.node.stop().unwrap();
+    let reason = close_reason(street, (own, key)).await;
+    assert!(!reason.is_empty() && !reason.contains("timed out"), "nonsense from a known node: {reason}");
+    street.node.start().await.unwrap();
+}
+
+type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
+
+/// The node's names under a CA that nobody knows.
+fn forged(real: &CertificateDer<'static>) -> Identity {
+    let (ca_key, key) = (rcgen::KeyPair::generate().unwrap(), rcgen::KeyPair::generate().unwrap());
+    let mut ca = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    ca.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let text = String::from_utf8_lossy(real).into_owned();
+    let start = text.find("urn:tillway:").unwrap();
+    let urn: String = text[start..].chars().take_while(|c| c.is_ascii_alphanumeric() || ":-".contains(*c)).collect();
+    let mut leaf = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    leaf.subject_alt_names = vec![rcgen::SanType::URI(urn.try_into().unwrap())];
+    let issuer = rcgen::Issuer::new(ca, ca_key);
+    let signed = leaf.signed_by(&key, &issuer).unwrap();
+    (vec![signed.der().clone()], PrivateKeyDer::Pkcs8(key.serialize_der().into()))
+}
+
+/// Connects as that node, sends nonsense, and says with what words HQ ends it.
+async fn close_reason(street: &Street, (chain, key): Identity) -> String {
+    let config = tillway_tests::trust::quic_client(chain, key).unwrap();
+    let endpoint = quinn::Endpoint::client("127.0.0.1:0".parse().unwrap()).unwrap();
+    let connecting = endpoint.connect_with(config, street.town.quic(), "hq.tillway.internal").unwrap();
+    let connection = match connecting.await {
+        Ok(connection) => connection,
+        Err(error) => return error.to_string(),
+    };
+    if let Ok((mut to, _from)) = connection.open_bi().await {
+        // It may be closed before all is written.
+        drop(to.write_all(&[0x5a; 70_000]).await);
+    }
+    let closed = tokio::time::timeout(Duration::from_secs(20), connection.closed()).await;
+    closed.map_or_else(|_| panic!("HQ keeps a connection that talks nonsense"), |reason| reason.to_string())
 }

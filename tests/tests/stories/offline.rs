@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use tillway_tests::lane::Lane;
+use tillway_tests::process::run;
 use tillway_tests::world::World;
 
 use crate::street::{CATALOGUE, sell};
@@ -71,4 +72,32 @@ async fn a_day(lane: &mut Lane, day: u32, sales: u32) -> (String, i64, i64) {
     let key = format!("d{day}:w");
     lane.write::<serde_json::Value>(hyper::Method::POST, "/v1/write-offs", &key, &broken).await.unwrap();
     (last.business_date, net - 255, i64::from(sales) + 1)
+}
+
+/// What is good for a time is refused after it: a claim after a day, an access token, a pairing code after ten
+/// minutes. A token that is used in time goes on.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_expired_is_refused() {
+    let world = World::open("expiry", 1, CATALOGUE).await.unwrap();
+    let claim = world.cloud.claim(&world.hq, &world.stores[0].shop).await.unwrap();
+    let token = world.hq.token();
+    let code = world.stores[0].pairing().await.unwrap().code;
+    let shops = || reqwest::Client::new().get(format!("{}/v1/shops", world.cloud.url())).bearer_auth(&token);
+    assert_eq!(shops().send().await.unwrap().status(), 200);
+
+    world.advance(Duration::from_secs(11 * 60));
+    let late = Lane::pair(world.stores[0].target().unwrap(), &code, "Too late").await.map(|lane| lane.id);
+    assert!(late.as_ref().is_err_and(|error| error.refused("AUTHN")), "{late:?}");
+
+    world.advance(DAY);
+    let answer = shops().send().await.unwrap();
+    assert_eq!(answer.status(), 401);
+    assert!(answer.text().await.unwrap().contains("AUTHN"));
+
+    let folder = tempfile::tempdir().unwrap();
+    let (url, dir) = (world.cloud.url().to_owned(), folder.path().join("node").to_string_lossy().into_owned());
+    let enrol = move || run("provision", &["enroll", "--hq", &url, "--claim", &claim, "--dir", &dir]);
+    let said = format!("{:#}", tokio::task::spawn_blocking(enrol).await.unwrap().unwrap_err());
+    assert!(said.contains("expired") || said.contains("claim"), "{said}");
+    world.close().await.unwrap();
 }

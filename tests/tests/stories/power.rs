@@ -65,3 +65,34 @@ async fn sell_again(lane: &mut tillway_tests::lane::Lane, key: &str, total: i64)
     let revision = ticket.revision + 1;
     lane.close(&format!("{key}:close"), &ticket.id, "cash", total, revision).await.unwrap()
 }
+
+/// Asked to end in the middle of everything, as systemd does: the node ends by itself, soon and cleanly, every time;
+/// the lanes ride it out and nothing is lost or doubled.
+#[tokio::test(flavor = "multi_thread")]
+async fn asked_to_end_under_load() {
+    let mut street = Street::open("end").await;
+    let mut lanes = Vec::new();
+    for number in 0..6_u32 {
+        let mut lane = street.lane(&format!("Till {number}")).await;
+        lanes.push(tokio::spawn(async move {
+            for sale in 0..40_u32 {
+                sell(&mut lane, &format!("{number}:{sale}"), "BAG", 1).await;
+            }
+        }));
+    }
+    for _ in 0..6 {
+        let (before, began) = (street.overview().await.sales, Instant::now());
+        while street.overview().await.sales < before + 5 && began.elapsed() < Duration::from_secs(5) {
+            tokio::task::yield_now().await;
+        }
+        let began = Instant::now();
+        street.node.stop().unwrap();
+        assert!(began.elapsed() < Duration::from_secs(5), "the end took {:?}", began.elapsed());
+        street.node.start().await.unwrap();
+    }
+    for lane in lanes {
+        lane.await.unwrap();
+    }
+    street.settle(240, 240 * 110).await;
+    street.close().await;
+}
