@@ -22,7 +22,7 @@ use crate::clock::Clock;
 use crate::desk::Desk;
 use crate::identity::{Identity, TerminalIdentity};
 use crate::lane;
-use crate::ledger::{Logs, Options};
+use crate::ledger::{Logs, Loss, Options};
 use crate::snapshot::{ApplyError, Snapshots};
 use crate::store::index::Index;
 use crate::terminal::serve::{Connections, bind, serve_tcp, serve_unix};
@@ -127,7 +127,13 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     let uplink = start_uplink(&mut background, &config, &layout, &snapshots, &logs, &clock, &stopping);
 
     write_addresses(&layout, &addresses)?;
-    tracing::info!(?addresses, node = %config.node.node_id, term = %config.node.term, "the node is open");
+    tracing::info!(
+        node = %config.node.node_id, name = config.node.name, term = config.node.term.0,
+        terminal_http = %addresses.terminal_http,
+        terminal_https = addresses.terminal_https.map(tracing::field::display),
+        metrics = addresses.metrics.map(tracing::field::display),
+        "the node is open"
+    );
     let control_socket = layout.control_socket();
     let index = Arc::new(opened);
     Ok(Running {
@@ -214,7 +220,14 @@ async fn open_disk(
     tokio::task::spawn_blocking(move || {
         let (logs, report) = Logs::open(&layout.logs(), node, term, Options::default())?;
         for loss in report.losses() {
-            tracing::error!(?loss, "a damaged part of a log was set aside");
+            let Loss { damage, set_aside, new } = loss;
+            tracing::error!(
+                stream = %damage.stream, term = damage.term.0, first = damage.first.0, last = damage.last.0,
+                segment = damage.segment.0, offset = damage.offset, bytes = damage.bytes, new,
+                copy = set_aside.as_ref().map(|copy| tracing::field::display(copy.display())),
+                "a part of a log is damaged: its bytes are copied aside, all other records are read; \
+                 see `edge-agent journal verify`"
+            );
         }
         let opened = store::open(&layout.index())?;
         let snapshots = Snapshots::open(&layout, changes)?;
@@ -237,7 +250,7 @@ async fn open_doors(
 
     let http = config.terminal.http;
     anyhow::ensure!(http.ip().is_loopback(), "terminal.http {http} is not loopback: it carries tokens in clear");
-    let listener = bind(http).await.with_context(|| format!("cannot listen on terminal.http {http}"))?;
+    let listener = bind(http).await.with_context(|| format!("cannot listen on terminal.http {http}: is another program there? change it in node.toml, or end that program"))?;
     let terminal_http = listener.local_addr()?;
     doors.spawn(serve_tcp(listener, None, router.clone(), Arc::clone(&connections), stopping.clone()));
 
@@ -245,7 +258,7 @@ async fn open_doors(
     let terminal_https = match TerminalIdentity::load(layout) {
         Ok(identity) => {
             let acceptor = TlsAcceptor::from(identity.tls());
-            let listener = bind(https).await.with_context(|| format!("cannot listen on terminal.https {https}"))?;
+            let listener = bind(https).await.with_context(|| format!("cannot listen on terminal.https {https}: is another program there? change it in node.toml, or end that program"))?;
             let address = listener.local_addr()?;
             doors.spawn(serve_tcp(listener, Some(acceptor), router, connections, stopping.clone()));
             Some(address)
@@ -260,7 +273,7 @@ async fn open_doors(
     let metrics = match &config.metrics {
         Some(metrics) => {
             let address = metrics.listen;
-            let listener = bind(address).await.with_context(|| format!("cannot listen on metrics.listen {address}"))?;
+            let listener = bind(address).await.with_context(|| format!("cannot listen on metrics.listen {address}: is another program there? change it in node.toml, or end that program"))?;
             let address = listener.local_addr()?;
             let router = telemetry::router(recorder.clone());
             doors.spawn(serve_tcp(listener, None, router, Arc::default(), stopping.clone()));
@@ -298,7 +311,13 @@ fn write_addresses(layout: &Layout, addresses: &Addresses) -> anyhow::Result<()>
 
 /// Says in the telemetry log that the index had to be made anew, so that HQ can show it.
 fn report_rebuilt(logs: &Logs, rebuilt: &store::Rebuilt, records: u64) {
-    tracing::warn!(?rebuilt, records, "the index was rebuilt from the logs");
+    match rebuilt {
+        store::Rebuilt::Missing if records == 0 => tracing::info!("a new index was made: there are no records yet"),
+        store::Rebuilt::Missing => tracing::warn!(records, "there was no index: it was rebuilt from the logs"),
+        store::Rebuilt::SetAside { reason, to } => tracing::warn!(
+            records, reason, set_aside = %to.display(), "the index would not open: it was rebuilt from the logs"
+        ),
+    }
     metrics::counter!("tillway_index_rebuilds_total").increment(1);
     let reason = match rebuilt {
         store::Rebuilt::Missing => "missing".to_owned(),

@@ -1,5 +1,6 @@
 //! Starts the agent or one of its tools. Knows nothing else.
 
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -14,8 +15,12 @@ fn main() -> ExitCode {
     match ended {
         Ok(code) => code,
         Err(error) => {
-            tracing::error!(error = format!("{error:#}"), "ended with an error");
-            eprintln!("edge-agent: {error:#}");
+            // Under a service manager the log stays JSON to its last line; a person reads a sentence.
+            if tracing::enabled!(tracing::Level::ERROR) && !std::io::stderr().is_terminal() {
+                tracing::error!(error = format!("{error:#}"), "ended with an error");
+            } else {
+                eprintln!("error: {error:#}");
+            }
             ExitCode::FAILURE
         }
     }

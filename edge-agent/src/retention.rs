@@ -41,7 +41,13 @@ fn sweep(logs: &Logs, now: Timestamp, settled: &Settled) -> Result<(), LedgerErr
     let upto = past_retention(logs, now.plus_millis(-limits::FISCAL_RETENTION_MILLIS), acknowledged)?;
     if upto > logs.acknowledged(Stream::Fiscal) {
         let retired = logs.retire(Stream::Fiscal, upto)?;
-        tracing::info!(?retired, %upto, "fiscal records that head office has left the node");
+        tracing::info!(
+            segments = retired.segments,
+            records = retired.records,
+            first_kept = retired.first_kept.0,
+            upto = upto.0,
+            "fiscal records that head office has, past their time, left the node"
+        );
     }
     let seen = settled.upto(Stream::Telemetry);
     if seen > logs.acknowledged(Stream::Telemetry) {

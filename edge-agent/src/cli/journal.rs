@@ -23,7 +23,10 @@ pub struct Journal {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Check every record, its checksum and the hash chain. Ends with 1 if anything is damaged. Changes nothing.
+    /// Check every record, its checksum and the hash chain. Changes nothing; the node may be selling.
+    ///
+    /// Ends with 0 if all is whole and with 1 if anything is damaged. A torn write at the end is no damage: a power cut
+    /// leaves it, nobody was told that it was done, and the next start cuts it off.
     Verify {
         #[command(flatten)]
         source: Source,
@@ -32,6 +35,9 @@ enum Command {
         json: bool,
     },
     /// Copy damaged bytes to logs/set-aside and cut torn ends off. Stop the agent first. Never changes a record.
+    ///
+    /// What is whole stays where it is and goes on being read. Damaged records stay named by `verify` for good, since
+    /// nothing in a log is rewritten, so the exit code is 1 then. The agent does the same at each start.
     Repair {
         #[command(flatten)]
         source: Source,
@@ -66,19 +72,22 @@ enum Command {
 
 #[derive(Debug, Args)]
 struct Source {
-    /// The node's configuration.
+    /// The node's configuration, as `provision enroll` wrote it.
     #[arg(long, value_name = "DIR/node.toml")]
     config: PathBuf,
 }
 
 impl Source {
     fn open(&self) -> anyhow::Result<(PathBuf, NodeId)> {
-        let text = std::fs::read_to_string(&self.config)
-            .with_context(|| format!("cannot read the configuration {}", self.config.display()))?;
+        let text = std::fs::read_to_string(&self.config).with_context(|| super::unreadable(&self.config))?;
         let config = NodeConfig::parse(&text).with_context(|| format!("{} is not valid", self.config.display()))?;
         let root = self.config.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let logs = Layout::new(root, &config).logs();
-        anyhow::ensure!(logs.is_dir(), "there are no logs in {}: has this node ever run?", logs.display());
+        anyhow::ensure!(
+            logs.is_dir(),
+            "there are no logs in {}: has this node ever run? (`edge-agent run` makes them)",
+            logs.display()
+        );
         Ok((logs, config.node.node_id))
     }
 }
@@ -94,13 +103,13 @@ pub fn run(journal: Journal, out: &mut dyn Write) -> anyhow::Result<ExitCode> {
             let (logs, node) = source.open()?;
             let reports = ledger::verify(&logs, node, &mut |progress| bar.show(progress))?;
             bar.clear();
-            report(out, &logs, &reports, json)
+            report(out, &logs, &reports, json, "run `edge-agent journal repair` with the agent stopped")
         }
         Command::Repair { source, json } => {
             let (logs, node) = source.open()?;
             let reports = ledger::repair(&logs, node, &mut |progress| bar.show(progress))?;
             bar.clear();
-            report(out, &logs, &reports, json)
+            report(out, &logs, &reports, json, "every whole record is kept; keep the copy for support")
         }
         Command::Export { source, stream, term, from, to, output, json: _ } => {
             let (logs, node) = source.open()?;
@@ -132,7 +141,13 @@ fn parse_stream(name: &str) -> Result<Stream, String> {
     known.ok_or_else(|| format!("there is no log {name:?}: say fiscal, work or telemetry"))
 }
 
-fn report(out: &mut dyn Write, logs: &Path, reports: &[LogReport], json: bool) -> anyhow::Result<ExitCode> {
+fn report(
+    out: &mut dyn Write,
+    logs: &Path,
+    reports: &[LogReport],
+    json: bool,
+    advice: &str,
+) -> anyhow::Result<ExitCode> {
     let damaged = reports.iter().map(|report| report.damage.len()).sum::<usize>();
     if json {
         let whole = serde_json::json!({ "logs": logs, "damaged": damaged, "reports": reports });
@@ -143,8 +158,8 @@ fn report(out: &mut dyn Write, logs: &Path, reports: &[LogReport], json: bool) -
         }
         match damaged {
             0 => writeln!(out, "no damage")?,
-            1 => writeln!(out, "1 place is damaged")?,
-            more => writeln!(out, "{more} places are damaged")?,
+            1 => writeln!(out, "1 place is damaged: {advice}")?,
+            more => writeln!(out, "{more} places are damaged: {advice}")?,
         }
     }
     Ok(if damaged == 0 { ExitCode::SUCCESS } else { ExitCode::from(1) })

@@ -12,9 +12,23 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 use firmware_config::NodeConfig;
 
+/// What stands under the help.
+const EXAMPLES: &str = "\
+Examples:
+  Run the node that `provision enroll` made, then pair two tills with it:
+    edge-agent run --config /var/lib/tillway/node/node.toml
+    edge-agent pairing create --config /var/lib/tillway/node/node.toml --lanes 2
+  Check every record on the disk; the node may go on selling:
+    edge-agent journal verify --config /var/lib/tillway/node/node.toml
+
+Run each command as the user that runs the node (`sudo -u tillway ...`). The node logs JSON lines to standard error.
+
+Exit codes:
+  0 done   1 it failed, and says why; for `journal verify` and `repair` also: damage was found   2 the command line";
+
 /// One node of a shop: sells whatever happens to the internet.
 #[derive(Debug, Parser)]
-#[command(name = "edge-agent", version, about)]
+#[command(name = "edge-agent", version, about, propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -58,10 +72,17 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     }
 }
 
+fn unreadable(config: &Path) -> String {
+    format!(
+        "cannot read the configuration {} (`provision enroll` writes it: give --config its path, and run this as the \
+         user that owns it)",
+        config.display()
+    )
+}
+
 /// A node's configuration and the folder it stands in.
 fn read_config(path: &Path) -> anyhow::Result<(NodeConfig, PathBuf)> {
-    let text =
-        std::fs::read_to_string(path).with_context(|| format!("cannot read the configuration {}", path.display()))?;
+    let text = std::fs::read_to_string(path).with_context(|| unreadable(path))?;
     let config = NodeConfig::parse(&text).with_context(|| format!("{} is not valid", path.display()))?;
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new("."));
     Ok((config, dir.to_owned()))

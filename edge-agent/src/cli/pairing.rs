@@ -23,12 +23,15 @@ const ANSWER_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Pairing {
-    /// Make a code that pairs lanes for ten minutes.
+    /// Make a code with which tills pair; it is good for ten minutes.
+    ///
+    /// A till sends it once: POST <address>/v1/pair {"code": "...", "name": "Till 1"}. Each till that pairs uses up one
+    /// of --lanes. Beyond this machine it should check the CA fingerprint before it sends the code.
     Create {
         /// The node's configuration.
         #[arg(long, value_name = "DIR/node.toml")]
         config: PathBuf,
-        /// How many lanes the code pairs.
+        /// How many lanes the code pairs, 1 to 64.
         #[arg(long, default_value_t = 1)]
         lanes: u16,
         /// Print one JSON object instead of text.
@@ -44,12 +47,12 @@ pub(super) enum Pairing {
         #[arg(long)]
         json: bool,
     },
-    /// Take a lane's token away.
+    /// Take a lane's token away: for a till that was lost or replaced.
     Revoke {
         /// The node's configuration.
         #[arg(long, value_name = "DIR/node.toml")]
         config: PathBuf,
-        /// The lane's id.
+        /// The lane's id, as `pairing list` shows it.
         #[arg(long)]
         lane: String,
     },
@@ -63,6 +66,9 @@ pub(super) async fn run(command: Pairing, out: &mut dyn Write) -> anyhow::Result
             if json {
                 writeln!(out, "{}", json!({ "lanes": lanes }))?;
             } else {
+                if lanes.as_array().is_none_or(Vec::is_empty) {
+                    writeln!(out, "no lane is paired yet; `edge-agent pairing create` makes a code")?;
+                }
                 for lane in lanes.as_array().into_iter().flatten() {
                     let text = |field: &str| lane.get(field).and_then(Value::as_str).unwrap_or("?").to_owned();
                     writeln!(out, "{}  {}  since {}", text("lane_id"), text("name"), text("paired_at"))?;
@@ -100,7 +106,8 @@ async fn create(config: &Path, lanes: u16, as_json: bool, out: &mut dyn Write) -
         return Ok(());
     }
     writeln!(out, "code            {}", text("code"))?;
-    writeln!(out, "for             {lanes} lane(s), until {}", text("expires_at"))?;
+    let tills = if lanes == 1 { "1 lane".to_owned() } else { format!("{lanes} lanes") };
+    writeln!(out, "for             {tills}, until {}", text("expires_at"))?;
     writeln!(out, "address         {url}")?;
     writeln!(out, "on this machine {loopback}")?;
     writeln!(out, "CA fingerprint  {}", fingerprint.as_deref().unwrap_or("none: enrol the node first"))?;
@@ -132,7 +139,7 @@ async fn ask(layout: &Layout, method: Method, path: &str, body: Option<Value>) -
     let socket = layout.control_socket();
     let stream = UnixStream::connect(&socket)
         .await
-        .with_context(|| format!("no agent answers on {}: start it with `edge-agent run`", socket.display()))?;
+        .with_context(|| format!("no agent answers on {} (start it with `edge-agent run`)", socket.display()))?;
     let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
     let connection = tokio::spawn(connection);
     let mut request = Request::builder().method(method).uri(path).header(header::HOST, "agent");

@@ -38,7 +38,14 @@ pub fn start(subject: Subject, mut stopping: watch::Receiver<bool>) -> (watch::R
             publish.send_if_modified(|last| {
                 let changed = *last != report;
                 if changed {
-                    tracing::warn!(problems = ?report.problems, warnings = ?report.warnings, "the node's health changed");
+                    let (problems, warnings) = (report.problems.join("; "), report.warnings.join("; "));
+                    if report == Report::default() {
+                        tracing::info!("the node is well again");
+                    } else if report.ready() {
+                        tracing::warn!(warnings, "the node sells, but something needs attention");
+                    } else {
+                        tracing::error!(problems, warnings, "the node cannot sell");
+                    }
                     *last = report;
                 }
                 changed

@@ -81,7 +81,13 @@ impl Actor {
                 let upto = Seq(oldest.0.saturating_sub(1));
                 let retired = tokio::task::spawn_blocking(move || logs.retire(Stream::Work, upto)).await;
                 match retired {
-                    Ok(Ok(retired)) => tracing::info!(?retired, "old segments of the work log are gone"),
+                    Ok(Ok(retired)) => tracing::info!(
+                        segments = retired.segments,
+                        records = retired.records,
+                        copied = retired.copied,
+                        first_kept = retired.first_kept.0,
+                        "old segments of the work log are gone"
+                    ),
                     Ok(Err(error)) => tracing::warn!(%error, "old segments of the work log could not be removed"),
                     Err(error) => tracing::error!(%error, "retiring the work log died"),
                 }

@@ -22,7 +22,7 @@ pub(super) enum Piece {
 }
 
 impl Piece {
-    fn file_name(&self) -> String {
+    pub(super) fn file_name(&self) -> String {
         match self {
             Self::Whole(version) => format!("{:020}.snap", version.0),
             Self::Delta(from, to) => format!("{:020}-{:020}.delta", from.0, to.0),

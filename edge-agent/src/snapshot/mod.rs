@@ -173,7 +173,11 @@ impl Snapshots {
     }
 
     fn tell(&self, change: Change) {
-        tracing::info!(?change, "taken into force");
+        match &change {
+            Change::Catalogue { version } => tracing::info!(version, "a new catalogue is in force"),
+            Change::Shop { version } => tracing::info!(version, "new shop settings are in force"),
+            Change::Ticket { .. } | Change::Resync { .. } => {}
+        }
         // Nobody listening is no error.
         drop(self.0.changes.send(change));
     }
@@ -212,7 +216,7 @@ fn newest<T>(folder: &Folder, parse: impl Fn(Vec<u8>) -> Option<T>) -> io::Resul
 }
 
 fn set_aside(folder: &Folder, piece: &Piece) -> io::Result<()> {
-    tracing::error!(folder = %folder.path().display(), ?piece, "a snapshot file is damaged; the one before is used");
+    tracing::error!(folder = %folder.path().display(), file = piece.file_name(), "a snapshot file is damaged; it is set aside and the one before is used");
     metrics::counter!("tillway_snapshot_files_damaged_total").increment(1);
     folder.set_aside(piece)
 }

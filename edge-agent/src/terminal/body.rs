@@ -21,6 +21,7 @@ pub struct Empty {}
 /// A pairing.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "H9AJN-1KQ9C", "name": "Till 1"}))]
 pub struct PairBody {
     /// The code that `edge-agent pairing create` printed.
     pub code: String,
@@ -31,11 +32,12 @@ pub struct PairBody {
 /// A new ticket.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"kind": "sale"}))]
 pub struct OpenBody {
     /// `sale` or `return`.
     #[schema(value_type = String)]
     pub kind: TicketKind,
-    /// The number on the paper, or another reference.
+    /// The number on the paper, or another reference of the shop; head office keeps it.
     pub reference: Option<String>,
     /// Wall-clock time of a paper receipt, such as `2010-12-01T08:26`: a late entry.
     #[serde(default, deserialize_with = "wall_clock")]
@@ -118,6 +120,7 @@ pub struct OriginalBody {
 /// A line: exactly one of `code`, `open` and `original`, and how many.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"code": "5010000000028", "quantity": "2"}))]
 pub struct LineBody {
     /// Product code or barcode.
     pub code: Option<String>,
@@ -172,6 +175,7 @@ impl LineBody {
 /// A change of a line. What is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"quantity": "3"}))]
 pub struct LineChangeBody {
     /// How many now.
     #[schema(value_type = Option<String>)]
@@ -205,6 +209,7 @@ impl LineChangeBody {
 /// Why something is taken back.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "rung twice"}))]
 pub struct ReasonBody {
     /// Why.
     pub reason: Option<String>,
@@ -213,6 +218,7 @@ pub struct ReasonBody {
 /// A note for whoever takes the ticket up.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"note": "blue coat, back in ten minutes"}))]
 pub struct NoteBody {
     /// The note.
     pub note: Option<String>,
@@ -221,6 +227,7 @@ pub struct NoteBody {
 /// The discount on the whole.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"discount": {"percent": "10"}}))]
 pub struct TicketDiscountBody {
     /// `null` clears it.
     #[serde(deserialize_with = "Option::deserialize")]
@@ -241,6 +248,7 @@ impl TicketDiscountBody {
 /// A payment.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"kind": "cash", "amount_minor": 500}))]
 pub struct TenderBody {
     /// `cash` or `card_recorded`.
     #[schema(value_type = String)]
@@ -261,8 +269,10 @@ impl From<TenderBody> for Tender {
 /// The close of a ticket.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"tenders": [{"kind": "cash", "amount_minor": 500}]}))]
 pub struct CloseBody {
-    /// Payments made with the close, beside those already on the ticket.
+    /// Payments made with the close, beside those already on the ticket. Cash may exceed what is due: the receipt says
+    /// the change.
     #[serde(default)]
     pub tenders: Vec<TenderBody>,
     /// The revision the lane has seen: another one refuses the close, so that nothing is sold unseen.
@@ -291,6 +301,7 @@ impl From<WriteOffLineBody> for WriteOffRequest {
 /// Stock that left without a sale.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "mouldy", "lines": [{"code": "LOAF", "quantity": "2"}]}))]
 pub struct WriteOffBody {
     /// Why.
     pub reason: String,

@@ -72,8 +72,8 @@ impl From<Refusal> for ApiError {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         metrics::counter!("tillway_terminal_errors_total", "code" => self.body.code).increment(1);
-        tracing::info!(status = self.status.as_u16(), code = self.body.code, "a request was refused");
-        tracing::debug!(message = %self.body.message, "why it was refused");
+        let (status, code, reason) = (self.status.as_u16(), self.body.code, self.body.message.as_str());
+        tracing::info!(status, code, reason, "a request was refused");
         let mut response = (self.status, axum::Json(ErrorEnvelope { error: self.body })).into_response();
         if let Some(seconds) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));

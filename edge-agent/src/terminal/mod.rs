@@ -3,6 +3,7 @@
 
 mod body;
 pub mod control;
+mod document;
 mod error;
 mod extract;
 pub mod serve;
@@ -21,8 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::Response;
 use protocol::limits;
 use tokio::sync::{Semaphore, broadcast, watch};
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
-use utoipa::openapi::{InfoBuilder, OpenApi, OpenApiBuilder, SecurityRequirement};
+use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -73,16 +73,7 @@ impl Till {
 
 /// The routes with their description.
 fn described() -> (Router<Till>, OpenApi) {
-    let info = InfoBuilder::new()
-        .title("Tillway terminal API")
-        .version(env!("CARGO_PKG_VERSION"))
-        .description(Some("What a till asks of the node in its shop. Decimals are strings, amounts minor units."))
-        .build();
-    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
-    let mut openapi = OpenApiBuilder::new().info(info).build();
-    openapi.components.get_or_insert_default().add_security_scheme("lane", bearer);
-    openapi.security = Some(vec![SecurityRequirement::new("lane", Vec::<String>::new())]);
-    OpenApiRouter::with_openapi(openapi)
+    let (router, mut openapi) = OpenApiRouter::with_openapi(document::head())
         .routes(routes!(shop::pair))
         .routes(routes!(shop::shop))
         .routes(routes!(shop::products))
@@ -104,7 +95,9 @@ fn described() -> (Router<Till>, OpenApi) {
         .routes(routes!(ws::changes))
         .routes(routes!(shop::healthz))
         .routes(routes!(shop::readyz))
-        .split_for_parts()
+        .split_for_parts();
+    document::complete(&mut openapi);
+    (router, openapi)
 }
 
 /// The description of the API.

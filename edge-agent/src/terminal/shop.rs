@@ -25,14 +25,20 @@ use crate::core::refusal::{Refusal, Why};
 /// A product as a shop sells it.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ProductView {
+    /// What lines and write-offs name it by.
     code: String,
+    /// As on the receipt.
     description: String,
-    #[schema(value_type = String)]
+    /// What one costs, in whole units of the currency.
+    #[schema(value_type = String, example = "2.40")]
     unit_price: UnitPrice,
-    #[schema(value_type = u32)]
+    /// In millionths: 200000 is 20 %.
+    #[schema(value_type = u32, example = 200_000)]
     tax_rate_ppm: TaxRate,
+    /// What a quantity of 1 is, such as `piece` or `kg`.
     #[schema(value_type = String)]
     unit: Unit,
+    /// A scan of any of them finds the product.
     barcodes: Vec<String>,
 }
 
@@ -46,30 +52,42 @@ impl From<Product> for ProductView {
 /// The shop and its node.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct ShopView {
+    /// The shop.
     #[schema(value_type = String)]
     shop_id: ShopId,
+    /// The node that answers.
     #[schema(value_type = String)]
     node_id: NodeId,
+    /// Counts how often the node began anew; receipts are named by term and seq.
     #[schema(value_type = u32)]
     term: Term,
+    /// As on the receipt.
     name: String,
+    /// IANA time zone.
     zone: String,
     /// Start of the trading day, `HH:MM`.
     day_starts: String,
+    /// ISO 4217.
     #[schema(value_type = String)]
     currency: Currency,
+    /// `inclusive`: prices contain the tax; `exclusive`: it comes on top.
     #[schema(value_type = String)]
     tax_mode: TaxMode,
+    /// Where tax is rounded: `per_receipt` or `per_line`.
     #[schema(value_type = String)]
     tax_basis: TaxBasis,
     /// Cash is paid in multiples of so many minor units.
     cash_step: u16,
     /// Whether paper receipts may be rung later with their own time.
     late_entry: bool,
+    /// The rate of open-price lines that name none, in millionths.
     #[schema(value_type = u32)]
     open_line_tax_rate_ppm: TaxRate,
+    /// Version of these settings.
     shop_version: u64,
+    /// Version of the catalogue in force; 0 until the first one came.
     catalogue_version: u64,
+    /// How many products it has.
     products: usize,
 }
 
@@ -99,8 +117,10 @@ fn shop_view(till: &Till) -> ApiResult<ShopView> {
 /// A lane that was paired.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct PairedView {
+    /// The lane, as tickets and receipts name it.
     #[schema(value_type = String)]
     lane_id: LaneId,
+    /// What people call it.
     name: String,
     /// The bearer token; shown this once.
     token: String,
