@@ -39,7 +39,7 @@ pub enum StartError {
     #[error(transparent)]
     Gateway(#[from] GatewayError),
     /// An address is not to be had.
-    #[error("cannot listen on {address} ({door})")]
+    #[error("cannot listen on {address}: give --{door} another address, or end the program that is there")]
     Listen {
         /// Which door.
         door: &'static str,
@@ -127,11 +127,14 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
 /// A command may hold the private database for the second that it takes, and an old head office may still be
 /// closing: both are waited for.
 async fn start_embedded(state: &Path) -> Result<Embedded, EmbeddedError> {
-    let begun = Instant::now();
+    let (begun, mut said) = (Instant::now(), false);
     loop {
         match Embedded::start(state).await {
             Err(EmbeddedError::Locked { folder }) if begun.elapsed() < LOCK_PATIENCE => {
-                tracing::info!(state = %folder.display(), "the state directory is in use; waiting");
+                if !std::mem::replace(&mut said, true) {
+                    let seconds = LOCK_PATIENCE.as_secs();
+                    tracing::info!(state = %folder.display(), seconds, "the state directory is in use; waiting for it");
+                }
                 tokio::time::sleep(Duration::from_millis(250)).await;
             }
             other => return other,
@@ -169,6 +172,14 @@ async fn open_doors(
         tracing::warn!(http = %running.http, "plain HTTP beyond loopback: put a proxy with TLS in front, or use --tcp");
     }
     let host = config.public_host.as_deref();
+    if host.is_none()
+        && (running.quic.ip().is_unspecified() || running.tcp.is_some_and(|tcp| tcp.ip().is_unspecified()))
+    {
+        tracing::warn!(
+            told = reachable(running.quic, None),
+            "without --public-host nodes are told to call this machine by an address that only works here"
+        );
+    }
     let places = Places {
         http: Some(format!("http://{}", reachable(running.http, host))),
         quic: Some(reachable(running.quic, host)),

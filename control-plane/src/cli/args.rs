@@ -6,9 +6,27 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use uuid::Uuid;
 
+/// What stands under the help.
+const EXAMPLES: &str = "\
+Examples:
+  Head office on this machine, with a PostgreSQL of its own (the package postgresql must be installed):
+    control-plane serve --state /var/lib/tillway-hq --tcp 0.0.0.0:8443 --public-host hq.example.com
+  A tenant, a shop of it, and a code for the box in that shop, while head office runs:
+    control-plane tenant create --state /var/lib/tillway-hq --name Bakers --owner-email you@example.com
+    control-plane shop create --state /var/lib/tillway-hq --tenant ID --name 'High Street' \\
+      --timezone Europe/London --currency GBP
+    control-plane claim create --state /var/lib/tillway-hq --tenant ID --shop ID
+  The password of the owner comes from --owner-password or TILLWAY_OWNER_PASSWORD, and has 8 characters or more.
+
+Each command but serve prints one JSON object on the last line of standard output; what went wrong is one line on
+standard error. Run them as the user that runs head office.
+
+Exit codes:
+  0 done   1 it failed, and says why   2 the command line";
+
 /// Tillway head office.
 #[derive(Debug, Parser)]
-#[command(name = "control-plane", version, about, propagate_version = true)]
+#[command(name = "control-plane", version, about, propagate_version = true, after_help = EXAMPLES)]
 pub struct Cli {
     /// What to do.
     #[command(subcommand)]
@@ -29,10 +47,10 @@ pub enum Command {
         #[arg(long, env = "TILLWAY_OWNER_URL", hide_env_values = true)]
         database_url: String,
     },
-    /// Tenants.
+    /// Tenants: a franchise, its owner, its shops.
     #[command(subcommand)]
     Tenant(Tenant),
-    /// Shops.
+    /// Shops of a tenant.
     #[command(subcommand)]
     Shop(Shop),
     /// Claim codes, with which nodes enrol.
@@ -54,10 +72,10 @@ pub struct Serve {
     /// Plain HTTP, for loopback or a proxy. Port 0 takes any.
     #[arg(long, default_value = "127.0.0.1:8080")]
     pub http: SocketAddr,
-    /// QUIC, for nodes.
+    /// QUIC (UDP), for nodes.
     #[arg(long, default_value = "0.0.0.0:8443")]
     pub quic: SocketAddr,
-    /// TLS over TCP: nodes without UDP, HTTPS, remote enrolment.
+    /// HTTPS with a certificate of the device CA: enrolment from other machines, and the API.
     #[arg(long)]
     pub tcp: Option<SocketAddr>,
     /// Backlog events per second that one node may send; 0: no limit.
@@ -72,7 +90,8 @@ pub struct Serve {
     /// The same database as tw_platform.
     #[arg(long, env = "TILLWAY_PLATFORM_URL", hide_env_values = true, requires = "database_url")]
     pub platform_url: Option<String>,
-    /// The name or address by which nodes reach this machine.
+    /// The name or address by which nodes reach this machine; claims and certificates carry it. Needed unless every
+    /// node is on this machine.
     #[arg(long)]
     pub public_host: Option<String>,
     /// Believe X-Forwarded-For; only behind a proxy that sets it.
@@ -97,7 +116,10 @@ pub struct Where {
 /// `tenant ...`.
 #[derive(Debug, Subcommand)]
 pub enum Tenant {
-    /// Make a tenant with its first owner. Prints {"id":...}.
+    /// Make a tenant with its first owner. Prints {"id":...,"owner_id":...}.
+    ///
+    /// An owner who exists already, with the same password, owns both tenants then. Each call makes another tenant, also
+    /// under a name that is taken.
     Create {
         /// Where the database is.
         #[command(flatten)]
@@ -108,7 +130,7 @@ pub enum Tenant {
         /// The owner's e-mail.
         #[arg(long)]
         owner_email: String,
-        /// The owner's password.
+        /// The owner's password, 8 characters or more. The environment keeps it out of the list of processes.
         #[arg(long, env = "TILLWAY_OWNER_PASSWORD", hide_env_values = true)]
         owner_password: String,
     },
@@ -122,8 +144,8 @@ pub enum Shop {
         /// Where the database is.
         #[command(flatten)]
         place: Where,
-        /// The tenant's id.
-        #[arg(long)]
+        /// The tenant's id, as `tenant create` printed it.
+        #[arg(long, value_parser = id)]
         tenant: Uuid,
         /// Its name, as on the receipt.
         #[arg(long)]
@@ -131,7 +153,7 @@ pub enum Shop {
         /// IANA time zone, such as Europe/London.
         #[arg(long)]
         timezone: String,
-        /// ISO 4217, such as GBP.
+        /// ISO 4217 in capitals, such as GBP.
         #[arg(long)]
         currency: String,
         /// When a trading day begins, HH:MM before noon.
@@ -152,16 +174,20 @@ pub enum Shop {
 /// `claim ...`.
 #[derive(Debug, Subcommand)]
 pub enum Claim {
-    /// Make a claim code for a node of a shop. Prints {"code":...,"expires_at":...}.
+    /// Make a claim code, good for one box and 24 hours. Prints {"code":...,"expires_at":...,"id":...}.
     Create {
         /// Where the database is.
         #[command(flatten)]
         place: Where,
-        /// The tenant's id.
-        #[arg(long)]
+        /// The tenant's id, as `tenant create` printed it.
+        #[arg(long, value_parser = id)]
         tenant: Uuid,
-        /// The shop's id.
-        #[arg(long)]
+        /// The shop's id, as `shop create` printed it.
+        #[arg(long, value_parser = id)]
         shop: Uuid,
     },
+}
+
+fn id(text: &str) -> Result<Uuid, String> {
+    text.parse().map_err(|_| "an id looks like 01a1fb7a-5508-774e-90a4-c8adc8badf6e; `create` printed it".to_owned())
 }

@@ -45,6 +45,7 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
             tax_basis,
             cash_step,
         }) => {
+            must_be_there(&place)?;
             let new = shops::types::NewShop {
                 day_starts,
                 cash_step,
@@ -67,6 +68,7 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
 
 /// A claim needs the device CA's certificate. A head office that never served has none yet: it is made now.
 async fn claim(at: &Where, tenant: Uuid, shop: Uuid) -> Result<Option<Value>> {
+    must_be_there(at)?;
     let (tenant, shop) = (TenantId::from_uuid(tenant), ShopId::from_uuid(shop));
     let private = at.database_url.is_none();
     with_app(at, async |app| {
@@ -93,6 +95,17 @@ async fn try_claim(app: &App, tenant: TenantId, shop: ShopId) -> Result<ClaimMad
 /// A word of an enum, as JSON spells it.
 fn word<T: DeserializeOwned>(flag: &str, text: &str, choices: &str) -> Result<T> {
     serde_json::from_value(Value::from(text)).map_err(|_| anyhow!("{flag} {text:?}: say {choices}"))
+}
+
+/// A mistyped --state must not make an empty head office, in which then nothing is found.
+fn must_be_there(at: &Where) -> Result<()> {
+    let there = at.database_url.is_some() || at.state.join("postgres").is_dir();
+    anyhow::ensure!(
+        there,
+        "there is no head office in {}: give the --state that it serves from, as a user who may read it",
+        at.state.display()
+    );
+    Ok(())
 }
 
 /// Opens the database, does `work`, closes it again whatever came out.

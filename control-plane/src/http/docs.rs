@@ -15,9 +15,30 @@ use super::{ApiError, ApiResult, Data, layers};
 use crate::app::App;
 use crate::domain;
 
+/// What somebody who writes a client has to know before the first request.
+const GUIDE: &str = "\
+What the franchise asks of its head office: shops, catalogue, prices, sales, and the fleet of nodes.
+
+**Sign in** with `POST /v1/auth/login`; put `access_token` under *Authorize* (`Authorization: Bearer ...`). It is good \
+for 15 minutes; `POST /v1/auth/refresh` gives the next pair. A person with several tenants is asked to name one.
+
+**Prices.** `POST /v1/catalog/imports` takes a CSV and answers line by line what came of it; good lines are taken, bad \
+ones are told with their number. `PUT /v1/pricing/prices/{code}` changes one price. Connected nodes have either within \
+a second; the others when they are back.
+
+**Is everything here?** `GET /v1/shops/{id}/completeness`: a node is whole when `gaps` and `contradictions` are 0 and \
+`head_hash_equal` is true as of `checkpoint_at`. A node that has not sold yet has no checkpoint. \
+`mismatched` in `GET /v1/analytics/overview` counts tickets whose total head office computed differently; it should be 0.
+
+**Numbers.** Prices and percentages are decimals in strings (`\"2.55\"`); amounts end in `_minor` and are integers in \
+minor units of the currency; dates without a time are trading days of the shop.
+
+**Answers.** `{\"data\": ..., \"pagination\"?}`, or `{\"error\": {\"code\", \"message\", \"details\"?}}`. Decide by `code`, \
+show `message`. Lists go on while `pagination.next_cursor` is there: send it as `cursor`.";
+
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Tillway head office", description = "Tenants, shops, catalogue, sales and the fleet."),
+    info(title = "Tillway head office", description = GUIDE),
     components(schemas(ErrorBody)),
     security(("bearer" = []))
 )]

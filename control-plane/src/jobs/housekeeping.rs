@@ -42,7 +42,9 @@ pub async fn run(app: App, mut ending: watch::Receiver<bool>) {
             return;
         }
         match once(&app, app.clock.now()).await {
-            Ok(removed) => tracing::info!(?removed, "housekeeping"),
+            Ok(Removed { idempotency, sessions, tries, access }) => {
+                tracing::info!(idempotency, sessions, tries, access, "housekeeping removed what had expired")
+            }
             Err(error) => tracing::warn!(%error, "housekeeping failed; the next round is in an hour"),
         }
     }

@@ -71,6 +71,7 @@ impl Embedded {
         let binaries = Binaries::find(&data)?;
         stop_left_over(&data)?;
         if !data.join("PG_VERSION").exists() {
+            tracing::info!(data = %data.display(), "making a private PostgreSQL; this takes some seconds, once");
             make(&binaries, &data, account.as_ref(), &[])?;
         }
         check_owner(&data, account.as_ref())?;

@@ -51,7 +51,7 @@ pub enum EmbeddedError {
         folder: PathBuf,
     },
     /// A file or folder could not be made or read.
-    #[error("cannot use {path}")]
+    #[error("cannot use {path} (its disk must be writable, and this user must own it)")]
     File {
         /// Which.
         path: PathBuf,

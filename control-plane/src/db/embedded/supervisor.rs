@@ -80,7 +80,7 @@ impl Supervisor {
             if self.wait_ended(wait) {
                 return;
             }
-            tracing::warn!(?signal, "the private PostgreSQL does not end; asking harder");
+            tracing::warn!(signal = signal.as_raw(), "the private PostgreSQL does not end; asking harder");
         }
     }
 
@@ -171,7 +171,10 @@ fn run_once(shared: &Shared, command: &dyn Fn() -> Command, told: &Told) -> std:
 /// PostgreSQL's own log lines become ours, so that one place holds what happened.
 fn relay_log(reader: impl BufRead) {
     for line in reader.lines().map_while(Result::ok) {
-        if line.contains("FATAL:") || line.contains("PANIC:") {
+        // Every start and every stop turns connections away; that is how PostgreSQL says "not yet" and "no more".
+        let ordinary = ["the database system is starting up", "terminating connection due to administrator command"];
+        let grave = line.contains("FATAL:") || line.contains("PANIC:");
+        if grave && !ordinary.iter().any(|words| line.ends_with(words)) {
             tracing::warn!(target: "postgres", "{line}");
         } else {
             tracing::debug!(target: "postgres", "{line}");

@@ -43,7 +43,7 @@ impl Fleet {
                 registered: crate::rng::hex(&protocol::enroll::fingerprint(&registered)),
             });
         }
-        tracing::info!(ca = authority.fingerprint_text(), "device CA");
+        tracing::info!(fingerprint = authority.fingerprint_text(), "the device CA is open");
         let certificate = Arc::new(HqCertificate::new(Arc::clone(&authority), clock.clone(), names));
         Ok(Self { authority, certificate })
     }
