@@ -105,7 +105,8 @@ impl Actor {
             fiscal_under_way: 0,
             fiscal_ahead: BTreeSet::new(),
             fiscal_upto,
-            since_carry: recovered.work,
+            // What the work log missed must not be missed again once the index forgets it.
+            since_carry: if recovered.closed_unseen > 0 { limits::WORK_CARRY_EVENTS } else { recovered.work },
             marks: VecDeque::from([recovered.mark]),
             changes,
             stopping,
@@ -119,6 +120,9 @@ impl Actor {
         let mut stopping = self.stopping.clone();
         let mut open = true;
         loop {
+            if self.since_carry >= limits::WORK_CARRY_EVENTS {
+                self.carry_when_quiet().await;
+            }
             tokio::select! {
                 biased;
                 Some(done) = self.jobs.join_next() => self.came_back(done),
@@ -138,9 +142,6 @@ impl Actor {
             }
             if !open && self.jobs.is_empty() {
                 break;
-            }
-            if self.since_carry >= limits::WORK_CARRY_EVENTS {
-                self.carry_when_quiet().await;
             }
         }
         self.carry().await;

@@ -75,7 +75,7 @@ impl Actor {
         };
         match result {
             Ok(Appended { term, seq, .. }) => {
-                self.index.follow(term, seq, event);
+                self.index.follow(term, seq, event, true);
                 self.move_cursor(term, seq);
                 if let Some(ticket) = closed {
                     if let Some(open) = self.floor.tickets.get(&ticket) {

@@ -59,13 +59,14 @@ pub struct Running {
 /// # Errors
 /// The logs cannot be read.
 pub async fn start(parts: Parts) -> Result<Running, LedgerError> {
-    let (logs, index) = (parts.logs.clone(), Arc::clone(&parts.index));
+    let (logs, index, now) = (parts.logs.clone(), Arc::clone(&parts.index), parts.clock.now());
     let recovered =
-        tokio::task::spawn_blocking(move || recover::recover(&logs, &index)).await.map_err(LedgerError::reader)??;
+        tokio::task::spawn_blocking(move || recover::recover(&logs, &index, now)).await.map_err(LedgerError::reader)??;
     tracing::info!(
         open_tickets = recovered.floor.tickets.len(),
         fiscal_records = recovered.fiscal,
         work_records = recovered.work,
+        closed_unseen = recovered.closed_unseen,
         "the lanes' state is up to the logs"
     );
     let (desk, asks) = Desk::new(limits::DESK_ASKS);

@@ -4,6 +4,8 @@
 use protocol::event::FiscalEvent;
 use protocol::id::{Seq, Stream};
 use protocol::ledger::Record;
+use protocol::limits;
+use protocol::timestamp::Timestamp;
 
 use super::floor::{Floor, Follower};
 use super::work::{Asked, TicketChangedV1, WorkEvent};
@@ -12,6 +14,10 @@ use crate::ledger::{LedgerError, Logs};
 use crate::store::answers::Kept;
 use crate::store::finished::Finished;
 use crate::store::index::Index;
+
+/// Sales whose answers and ends the index keeps ready: each has one of both. An index that is made anew need not take
+/// in, and drop again, those of the months before.
+const READY_SALES: u64 = limits::IDEMPOTENCY_ANSWERS as u64 / 2;
 
 /// What a start found.
 #[derive(Debug)]
@@ -24,14 +30,16 @@ pub(super) struct Recovered {
     pub(super) work: u64,
     /// Where the last carrying begins, or the log.
     pub(super) mark: Seq,
+    /// Tickets that the work log takes for open and the fiscal log for closed.
+    pub(super) closed_unseen: usize,
 }
 
-/// Brings index and floor up to the logs.
+/// Brings index and floor up to the logs. The work log first: a sale is what the fiscal log says, and the work
+/// log may have missed the end of a ticket.
 ///
 /// # Errors
 /// The logs cannot be read.
-pub(super) fn recover(logs: &Logs, index: &Index) -> Result<Recovered, LedgerError> {
-    let fiscal = follow_fiscal(logs, index)?;
+pub(super) fn recover(logs: &Logs, index: &Index, now: Timestamp) -> Result<Recovered, LedgerError> {
     let head = logs.head(Stream::Work);
     let known = index.cursors.get(Stream::Work, logs.term()).ok().flatten();
     let mark = known.filter(|mark| *mark <= head.durable.next()).unwrap_or(head.first_kept).max(head.first_kept);
@@ -48,16 +56,22 @@ pub(super) fn recover(logs: &Logs, index: &Index) -> Result<Recovered, LedgerErr
         Ok(())
     })?;
     let mut floor = follower.into_floor();
-    // The sale is what the fiscal log says; the work log may have missed the end of it.
+    let open = floor.tickets.len();
+    let fiscal = follow_fiscal(logs, index, &mut floor, now)?;
     floor.tickets.retain(|ticket, _| !matches!(index.ends.get(*ticket), Ok(Some(_))));
-    Ok(Recovered { floor, fiscal, work, mark })
+    let closed_unseen = open - floor.tickets.len();
+    Ok(Recovered { floor, fiscal, work, mark, closed_unseen })
 }
 
-fn follow_fiscal(logs: &Logs, index: &Index) -> Result<u64, LedgerError> {
+fn follow_fiscal(logs: &Logs, index: &Index, floor: &mut Floor, now: Timestamp) -> Result<u64, LedgerError> {
     let (term, head) = (logs.term(), logs.head(Stream::Fiscal));
     let mut known = index.cursors.get(Stream::Fiscal, term).ok().flatten();
     if known.is_some_and(|known| known > head.durable) {
-        tracing::error!(index = ?known, log = %head.durable, "the index is ahead of the fiscal log; it is rebuilt");
+        tracing::error!(
+            index = known.map(|seq| seq.0), log = head.durable.0,
+            "the index knows of sales that the fiscal log does not hold: was an old copy of the disk restored? \
+             The index is rebuilt"
+        );
         index.clear().map_err(LedgerError::reader)?;
         known = None;
     }
@@ -66,7 +80,13 @@ fn follow_fiscal(logs: &Logs, index: &Index) -> Result<u64, LedgerError> {
     logs.replay(Stream::Fiscal, from, &mut |record| {
         followed += 1;
         match FiscalEvent::decode(&record.event) {
-            Ok(Some(event)) => index.follow(term, record.seq, &event),
+            Ok(Some(event)) => {
+                if let FiscalEvent::TicketClosed(closed) = &event {
+                    floor.tickets.remove(&closed.ticket);
+                }
+                let recent = head.durable.0.saturating_sub(record.seq.0) < READY_SALES;
+                index.follow(term, record.seq, &event, recent && is_asked_for(&event, now));
+            }
             Ok(None) => {}
             Err(error) => tracing::error!(seq = %record.seq, %error, "a fiscal record cannot be indexed"),
         }
@@ -74,6 +94,15 @@ fn follow_fiscal(logs: &Logs, index: &Index) -> Result<u64, LedgerError> {
     })?;
     index.reached(Stream::Fiscal, term, head.durable);
     Ok(followed)
+}
+
+/// Whether a lane may still repeat the request that a record answers.
+fn is_asked_for(event: &FiscalEvent, now: Timestamp) -> bool {
+    let written = match event {
+        FiscalEvent::TicketClosed(closed) => closed.occurred.recorded_at,
+        FiscalEvent::StockWrittenOff(off) => off.occurred.recorded_at,
+    };
+    now.millis_since(written) <= limits::IDEMPOTENCY_MILLIS
 }
 
 fn readable(record: &Record) -> Option<WorkEvent> {

@@ -63,20 +63,23 @@ impl Index {
         self.note(new.and_then(|new| self.age(new, at, Of::End, &Ends::key(ticket))));
     }
 
-    /// Follows one fiscal record; doing so twice changes nothing.
-    pub fn follow(&self, term: Term, seq: Seq, event: &FiscalEvent) {
-        match event {
-            FiscalEvent::TicketClosed(closed) => {
-                let at = closed.occurred.recorded_at;
-                self.keep(closed.lane, &closed.idempotency_key, at, &Kept::Fiscal { term, seq });
+    /// Follows one fiscal record; doing so twice changes nothing. One that no lane asks for any more (`asked_for`
+    /// is false) leaves no answer, only what came back by it.
+    pub fn follow(&self, term: Term, seq: Seq, event: &FiscalEvent, asked_for: bool) {
+        let (lane, key, at) = match event {
+            FiscalEvent::TicketClosed(closed) => (closed.lane, &closed.idempotency_key, closed.occurred.recorded_at),
+            FiscalEvent::StockWrittenOff(off) => (off.lane, &off.idempotency_key, off.occurred.recorded_at),
+        };
+        if asked_for {
+            self.keep(lane, key, at, &Kept::Fiscal { term, seq });
+        }
+        if let FiscalEvent::TicketClosed(closed) = event {
+            if asked_for {
                 self.finish(closed.ticket, at, Finished::Closed { term, seq });
-                let lines = returned_lines(&closed.terms, &closed.lines, &closed.totals);
-                for (index, (sold, line)) in (0..).zip(lines) {
-                    self.note(self.returned.put(sold, By { term, seq, index }, &line));
-                }
             }
-            FiscalEvent::StockWrittenOff(off) => {
-                self.keep(off.lane, &off.idempotency_key, off.occurred.recorded_at, &Kept::Fiscal { term, seq });
+            let lines = returned_lines(&closed.terms, &closed.lines, &closed.totals);
+            for (index, (sold, line)) in (0..).zip(lines) {
+                self.note(self.returned.put(sold, By { term, seq, index }, &line));
             }
         }
     }

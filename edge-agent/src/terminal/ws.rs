@@ -6,14 +6,16 @@ use axum::extract::State;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, header};
 use axum::response::Response;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
 
 use super::Till;
 use super::error::{ApiResult, ErrorEnvelope};
 use super::extract::nobody;
 use crate::core::change::Change;
 use crate::core::refusal::Refusal;
+use crate::desk::Roster;
+use crate::snapshot::Snapshots;
 
 /// How often a quiet connection is asked whether it is there.
 const PING_EVERY: Duration = Duration::from_secs(20);
@@ -39,7 +41,10 @@ pub(super) async fn changes(
     let permit = std::sync::Arc::clone(&till.sockets).try_acquire_owned();
     let permit = permit.map_err(|_| Refusal::unavailable("too many listeners; close some"))?;
     let upgrade = upgrade.max_message_size(MESSAGE_BYTES).max_frame_size(MESSAGE_BYTES).protocols(protocol);
-    Ok(upgrade.on_upgrade(move |socket| listen(socket, till, token, permit)))
+    // Not the whole till: a listener that lingers must not hold the logs of a node that stopped.
+    let Till { roster, snapshots, changes, stopping, .. } = till;
+    let listener = Listener { token, roster, snapshots, changes: changes.subscribe(), stopping, _permit: permit };
+    Ok(upgrade.on_upgrade(move |socket| listener.listen(socket)))
 }
 
 fn token(headers: &HeaderMap) -> Option<(String, Option<String>)> {
@@ -52,33 +57,46 @@ fn token(headers: &HeaderMap) -> Option<(String, Option<String>)> {
     Some((protocol.strip_prefix(SUBPROTOCOL)?.to_owned(), Some(protocol.to_owned())))
 }
 
-async fn listen(mut socket: WebSocket, till: Till, token: String, _permit: OwnedSemaphorePermit) {
-    let mut changes = till.changes.subscribe();
-    let mut stopping = till.stopping.clone();
-    let mut ping = tokio::time::interval(PING_EVERY);
-    let catalogue = Change::Catalogue { version: till.snapshots.book().version().0 };
-    let shop = till.snapshots.shop().map_or(0, |shop| shop.settings.version.0);
-    for change in [catalogue, Change::Shop { version: shop }] {
-        if !tell(&mut socket, &change).await {
-            return;
+/// One lane that listens.
+struct Listener {
+    token: String,
+    roster: Roster,
+    snapshots: Snapshots,
+    changes: broadcast::Receiver<Change>,
+    stopping: watch::Receiver<bool>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Listener {
+    async fn listen(mut self, mut socket: WebSocket) {
+        let mut ping = tokio::time::interval(PING_EVERY);
+        let catalogue = Change::Catalogue { version: self.snapshots.book().version().0 };
+        let shop = self.snapshots.shop().map_or(0, |shop| shop.settings.version.0);
+        for change in [catalogue, Change::Shop { version: shop }] {
+            if !tell(&mut socket, &change).await {
+                return;
+            }
         }
-    }
-    loop {
-        let goes_on = tokio::select! {
-            change = changes.recv() => match change {
-                Ok(change) => tell(&mut socket, &change).await,
-                Err(RecvError::Lagged(missed)) => tell(&mut socket, &Change::Resync { missed }).await,
-                Err(RecvError::Closed) => false,
-            },
-            said = socket.recv() => matches!(said, Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Text(_) | Message::Binary(_)))),
-            _ = ping.tick() => till.roster.lane_of(&token).is_some() && send(&mut socket, Message::Ping(Vec::new().into())).await,
-            () = crate::stop::asked(&mut stopping) => false,
-        };
-        if !goes_on {
-            break;
+        loop {
+            let goes_on = tokio::select! {
+                change = self.changes.recv() => match change {
+                    Ok(change) => tell(&mut socket, &change).await,
+                    Err(RecvError::Lagged(missed)) => tell(&mut socket, &Change::Resync { missed }).await,
+                    Err(RecvError::Closed) => false,
+                },
+                said = socket.recv() => matches!(said, Some(Ok(message)) if !matches!(message, Message::Close(_))),
+                _ = ping.tick() => {
+                    self.roster.lane_of(&self.token).is_some()
+                        && send(&mut socket, Message::Ping(Vec::new().into())).await
+                }
+                () = crate::stop::asked(&mut self.stopping) => false,
+            };
+            if !goes_on {
+                break;
+            }
         }
+        send(&mut socket, Message::Close(None)).await;
     }
-    send(&mut socket, Message::Close(None)).await;
 }
 
 async fn tell(socket: &mut WebSocket, change: &Change) -> bool {

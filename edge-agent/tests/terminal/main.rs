@@ -7,5 +7,6 @@ mod bad_input;
 mod doors;
 mod fixture;
 mod memory;
+mod power;
 mod returns;
 mod selling;
