@@ -8,9 +8,14 @@ mod endpoint;
 mod link;
 pub mod memory;
 mod registry;
+mod strangers;
 mod work;
 
+#[cfg(test)]
+mod tests;
+
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::session::{CloseCode, Closed};
@@ -20,6 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::app::App;
 use backend::{Backend, Live};
+use strangers::Watched;
 
 /// How long connections get to say goodbye when the gateway ends.
 const STOP: Duration = Duration::from_secs(3);
@@ -56,6 +62,7 @@ pub enum GatewayError {
 pub struct Gateway {
     address: SocketAddr,
     endpoint: Endpoint,
+    socket: Arc<Watched>,
     ending: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -69,19 +76,24 @@ pub fn start(app: App, config: GatewayConfig) -> Result<Gateway, GatewayError> {
 }
 
 fn start_with<B: Backend>(backend: B, config: GatewayConfig) -> Result<Gateway, GatewayError> {
-    let endpoint = endpoint::bind(config.listen, config.tls)?;
+    let (endpoint, socket) = endpoint::bind(config.listen, config.tls)?;
     let listening = endpoint.local_addr();
     let address = listening.map_err(|source| GatewayError::Listen { address: config.listen, source })?;
     let (ending, ended) = watch::channel(false);
     let task = tokio::spawn(endpoint::accept(endpoint.clone(), backend, config.drain_per_second, ended));
     tracing::info!(%address, "the gateway listens (QUIC)");
-    Ok(Gateway { address, endpoint, ending, task })
+    Ok(Gateway { address, endpoint, socket, ending, task })
 }
 
 impl Gateway {
     /// Where it listens.
     pub const fn local_addr(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Datagrams so far that no node of this house sent: no QUIC, another version of it, or nobody's connection.
+    pub fn strange_datagrams(&self) -> u64 {
+        self.socket.count()
     }
 
     /// Tells every node to come back later and ends. Commits that are under way are finished first.

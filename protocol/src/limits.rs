@@ -153,7 +153,7 @@ pub const DESK_ASKS: usize = 512;
 /// Asks that wait for one ticket whose last change is being written.
 pub const TICKET_ASKS: usize = 32;
 /// Work log records after which what is still open is copied forward, so that a start reads no more than these.
-pub const WORK_CARRY_EVENTS: u64 = 10_000;
+pub const WORK_CARRY_EVENTS: u64 = 4_000;
 /// Work log records that are kept, some 60 MB: the answers of about a day, should the index be lost.
 pub const WORK_LOG_EVENTS: u64 = 60_000;
 /// Connections to the terminal doors together; of one address a fraction, so that one broken terminal does not lock
@@ -185,3 +185,11 @@ pub const COMMIT_AGAIN_MS: u32 = 2_000;
 pub const FISCAL_RETENTION_MILLIS: i64 = 90 * 24 * 3_600 * 1_000;
 /// Bytes of telemetry that wait for head office: a week of a chatty shop. The oldest goes first, and is counted.
 pub const TELEMETRY_LOG_BYTES: u64 = 64 << 20;
+/// HQ looks this often whether the nodes that are connected still may be, in milliseconds: with the look itself a
+/// revocation acts within a second.
+pub const STANDING_CHECK_MS: u64 = 500;
+/// How long HQ waits for its database in one piece of work for a node, in milliseconds: twice what one statement may
+/// take there.
+pub const COMMIT_PATIENCE_MS: u64 = 60_000;
+/// Contradicting events that HQ keeps of one log; beyond it they are only counted, so that a forger fills no disk.
+pub const FORKS_KEPT: i64 = 1_000;

@@ -45,6 +45,19 @@ impl DbError {
     pub const fn is_transient(&self) -> bool {
         matches!(self, Self::Busy(_) | Self::Unavailable(_))
     }
+
+    /// Whether the database refused what was to be written (a number out of range, a rule of a table), and would
+    /// refuse the same again. A full disk or a fault in our SQL is not that.
+    pub fn is_about_data(&self) -> bool {
+        match self {
+            Self::Refused { .. } | Self::Taken { .. } => true,
+            Self::Other(source) => {
+                let code = source.as_database_error().and_then(DatabaseError::code);
+                code.is_some_and(|code| code.starts_with("22") || code.starts_with("23"))
+            }
+            Self::NotFound | Self::Busy(_) | Self::Unavailable(_) | Self::Migrate(_) | Self::Unfit(_) => false,
+        }
+    }
 }
 
 impl From<sqlx::Error> for DbError {
@@ -102,10 +115,11 @@ fn by_code(error: &dyn DatabaseError) -> Option<Class> {
     match code.as_ref() {
         // serialization_failure, deadlock_detected, lock_not_available, query_canceled (time-out)
         "40001" | "40P01" | "55P03" | "57014" => Some(Class::Busy),
-        // too_many_connections, admin_shutdown, crash_shutdown, cannot_connect_now, idle session ended,
-        // idle in transaction ended, connection exceptions
-        "53300" | "57P01" | "57P02" | "57P03" | "57P05" | "25P03" => Some(Class::Unavailable),
-        other if other.starts_with("08") => Some(Class::Unavailable),
+        // admin_shutdown, crash_shutdown, cannot_connect_now, idle session ended, idle in transaction ended,
+        // read_only_sql_transaction (a standby before it takes over)
+        "57P01" | "57P02" | "57P03" | "57P05" | "25P03" | "25006" => Some(Class::Unavailable),
+        // connection exceptions; insufficient resources: connections, memory, a full disk
+        other if other.starts_with("08") || other.starts_with("53") => Some(Class::Unavailable),
         _ => None,
     }
 }

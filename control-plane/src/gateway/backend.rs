@@ -1,11 +1,13 @@
 //! What a connection needs of head office, as one seam: the real one over `App`, and one in memory for tests of the
 //! uplink that need no database. Translates errors into what the protocol can say; knows no frame.
 
+use std::collections::HashSet;
 use std::future::Future;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::collection::{Collection, Delivery, Version};
 use protocol::enroll::SignedCheckpoint;
-use protocol::id::Stream;
+use protocol::id::{NodeId, Stream, TenantId};
 use protocol::ledger::Record;
 use protocol::session::ack::RangeSet;
 use protocol::session::{CloseCode, Closed};
@@ -30,6 +32,12 @@ pub(super) enum Refused {
 pub(super) trait Backend: Clone + Send + Sync + 'static {
     /// Who the certificate names, if that node may come in.
     fn admit(&self, certificate: &[u8]) -> impl Future<Output = Result<NodeIdentity, Closed>> + Send;
+    /// Which of these certificates of a tenant's nodes are in force no longer.
+    fn fallen(
+        &self,
+        tenant: TenantId,
+        certificates: Vec<Arc<[u8]>>,
+    ) -> impl Future<Output = Result<Vec<Arc<[u8]>>, String>> + Send;
     /// The node is alive.
     fn seen(&self, who: &NodeIdentity, report: NodeReport) -> impl Future<Output = ()> + Send;
     /// What HQ holds of a stream.
@@ -64,11 +72,17 @@ pub(super) trait Backend: Clone + Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub(super) struct Live {
     app: App,
+    /// Logs of which the database refused a batch for its figures: the next one is taken event by event.
+    doubted: Arc<Mutex<HashSet<(NodeId, Stream)>>>,
 }
 
 impl Live {
-    pub(super) const fn new(app: App) -> Self {
-        Self { app }
+    pub(super) fn new(app: App) -> Self {
+        Self { app, doubted: Arc::default() }
+    }
+
+    fn doubted(&self) -> MutexGuard<'_, HashSet<(NodeId, Stream)>> {
+        self.doubted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -94,6 +108,16 @@ impl Backend for Live {
         })
     }
 
+    async fn fallen(&self, tenant: TenantId, certificates: Vec<Arc<[u8]>>) -> Result<Vec<Arc<[u8]>>, String> {
+        let fallen = fleet::service::fallen(&self.app, tenant, &certificates).await;
+        let fallen = fallen.map_err(|error| error.to_string())?;
+        Ok(certificates
+            .into_iter()
+            .zip(fallen)
+            .filter_map(|(certificate, fallen)| fallen.then_some(certificate))
+            .collect())
+    }
+
     async fn seen(&self, who: &NodeIdentity, report: NodeReport) {
         if let Err(error) = fleet::service::seen(&self.app, who, report).await {
             tracing::warn!(node = %who.node, %error, "the sign of life was not recorded");
@@ -105,8 +129,24 @@ impl Backend for Live {
     }
 
     async fn ingest(&self, who: &NodeIdentity, stream: Stream, records: Vec<Record>) -> Result<RangeSet, Refused> {
-        match sales::service::ingest(&self.app, who, stream, records).await {
-            Ok(report) => Ok(report.acked),
+        let doubted = self.doubted().contains(&(who.node, stream));
+        let outcome = if doubted {
+            sales::service::ingest_one_by_one(&self.app, who, stream, records).await
+        } else {
+            sales::service::ingest(&self.app, who, stream, records).await
+        };
+        match outcome {
+            Ok(report) => {
+                if doubted {
+                    self.doubted().remove(&(who.node, stream));
+                }
+                Ok(report.acked)
+            }
+            Err(IngestError::Db(error)) if error.is_about_data() => {
+                tracing::error!(node = %who.node, %stream, source = ?error, "the database refuses a batch; next, event by event");
+                self.doubted().insert((who.node, stream));
+                Err(Refused::Again(error.to_string()))
+            }
             Err(error @ (IngestError::Db(_) | IngestError::CursorRepaired)) => Err(Refused::Again(error.to_string())),
             Err(error) => Err(Refused::Never(error.to_string())),
         }
@@ -137,5 +177,46 @@ impl Backend for Live {
 
     fn now(&self) -> Timestamp {
         self.app.clock.now()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use protocol::id::Seq;
+
+    use super::*;
+    use crate::db::TenantTx;
+    use crate::domain::sales::testing::{Made, Rig};
+
+    #[tokio::test]
+    async fn an_event_the_database_refuses_blocks_nothing_behind_it() {
+        let mut rig = Rig::new().await;
+        let seat = rig.seat().await;
+        let sale = |number: u64| Made::sale(u128::from(number), &[("A", 1_000, 10_000)]);
+        let live = Live::new(rig.app.clone());
+        let first = live.ingest(&seat.who, Stream::Fiscal, vec![sale(1).record(1)]).await;
+        assert_eq!(first.unwrap().contiguous(), Seq(1));
+        // The day's sum is full: whatever is added to it overflows.
+        sqlx::query("UPDATE app.sales_days SET gross_sales_minor = 9223372036854775807")
+            .execute(&mut rig.test.superuser().await)
+            .await
+            .unwrap();
+        let batch = || vec![sale(2).days(-1).record(2), sale(3).record(3), sale(4).days(-1).record(4)];
+        let refused = live.ingest(&seat.who, Stream::Fiscal, batch()).await;
+        assert!(matches!(refused, Err(Refused::Again(_))), "{refused:?}");
+        let taken = live.ingest(&seat.who, Stream::Fiscal, batch()).await.unwrap();
+        assert_eq!(taken.ranges(), [(2, 4)], "the node is rid of all of them");
+        assert!(live.doubted().is_empty(), "batches again from here");
+        let after = live.ingest(&seat.who, Stream::Fiscal, vec![sale(5).days(-1).record(5)]).await;
+        assert_eq!(after.unwrap().ranges(), [(5, 5)]);
+        let mut tx = TenantTx::begin(&rig.app.db, seat.tenant).await.unwrap();
+        let logs = sales::service::completeness(&mut tx, seat.shop).await.unwrap();
+        assert_eq!((logs[0].received, logs[0].gaps, logs[0].flawed, logs[0].head_seq), (5, 0, 1, Seq(5)));
+        let days: Vec<(i64, i64)> =
+            sqlx::query_as("SELECT sales, gross_sales_minor FROM app.sales_days ORDER BY business_date LIMIT 1")
+                .fetch_all(&mut rig.test.superuser().await)
+                .await
+                .unwrap();
+        assert_eq!(days, [(3, 300)], "the others count");
     }
 }

@@ -2,9 +2,11 @@
 //! it and comes back as an answer.
 
 use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::collection::{Collection, Version};
+use protocol::enroll::SignedCheckpoint;
 use protocol::frame::v1::HelloV1;
 use protocol::limits;
 use protocol::session::cloud::{Cloud, CloudEvent};
@@ -17,7 +19,7 @@ use tokio::time::Instant;
 
 use super::backend::{Backend, Refused};
 use super::link::{Inbound, Link};
-use super::registry::{Registry, Taken};
+use super::registry::{Holder, Registry, Taken};
 use super::work::{self, Done};
 use crate::app::Hint;
 use crate::domain::fleet::NodeIdentity;
@@ -35,8 +37,8 @@ pub(super) async fn serve<B: Backend>(
     ended: watch::Receiver<bool>,
 ) {
     let from = quic.remote_address();
-    let who = match tokio::time::timeout(HELLO, admit(&quic, &backend)).await {
-        Ok(Ok(who)) => who,
+    let (who, certificate) = match tokio::time::timeout(HELLO, admit(&quic, &backend)).await {
+        Ok(Ok(admitted)) => admitted,
         Ok(Err(why)) => return turn_away(&quic, &why),
         Err(_) => return turn_away(&quic, &Closed::new(CloseCode::UNAVAILABLE, "head office is too busy")),
     };
@@ -50,6 +52,7 @@ pub(super) async fn serve<B: Backend>(
         started: Instant::now(),
         link,
         who,
+        certificate,
         from: from.to_string(),
         hints: backend.hints(),
         backend,
@@ -59,16 +62,18 @@ pub(super) async fn serve<B: Backend>(
         hello: None,
         work: JoinSet::new(),
         looking: Vec::new(),
+        keeping: false,
+        sworn: Vec::new(),
         over: None,
     };
     session.run(ended).await;
 }
 
-async fn admit<B: Backend>(quic: &Connection, backend: &B) -> Result<NodeIdentity, Closed> {
+async fn admit<B: Backend>(quic: &Connection, backend: &B) -> Result<(NodeIdentity, Arc<[u8]>), Closed> {
     let chain = quic.peer_identity().and_then(|identity| identity.downcast::<Vec<CertificateDer<'static>>>().ok());
     let leaf = chain.as_ref().and_then(|chain| chain.first());
     let leaf = leaf.ok_or_else(|| Closed::new(CloseCode::REFUSED, "no client certificate"))?;
-    backend.admit(leaf.as_ref()).await
+    Ok((backend.admit(leaf.as_ref()).await?, Arc::from(leaf.as_ref())))
 }
 
 fn turn_away(quic: &Connection, why: &Closed) {
@@ -82,6 +87,7 @@ struct Session<B> {
     started: Instant,
     link: Link,
     who: NodeIdentity,
+    certificate: Arc<[u8]>,
     from: String,
     backend: B,
     registry: Registry,
@@ -92,6 +98,9 @@ struct Session<B> {
     work: JoinSet<Done>,
     /// Collections being looked up, and whether a hint came meanwhile.
     looking: Vec<(Collection, bool)>,
+    /// Whether a checkpoint is being kept, and the newest of each log that waits for it.
+    keeping: bool,
+    sworn: Vec<SignedCheckpoint>,
     over: Option<Closed>,
 }
 
@@ -109,10 +118,11 @@ impl<B: Backend> Session<B> {
             tokio::select! {
                 biased;
                 _ = ended.changed() => self.cloud.close(goodbye()),
-                () = given_up(&mut self.seat) => {
-                    self.cloud.close(Closed::new(CloseCode::SUPERSEDED, "a newer connection of this node took over"));
-                }
-                Some(done) = self.work.join_next() => self.done(done.unwrap_or(Done::Nothing)),
+                why = given_up(&mut self.seat) => self.cloud.close(why),
+                Some(done) = self.work.join_next() => match done {
+                    Ok(done) => self.done(done),
+                    Err(error) => self.died(&error),
+                },
                 inbound = self.link.inbox.recv() => {
                     heard = true;
                     self.inbound(inbound);
@@ -163,7 +173,7 @@ impl<B: Backend> Session<B> {
             CloudEvent::Ingest { id, stream, records, .. } => {
                 self.work.spawn(work::commit(backend, who, id, stream, records));
             }
-            CloudEvent::Checkpoint(signed) => drop(self.work.spawn(work::keep(backend, who, signed))),
+            CloudEvent::Checkpoint(signed) => self.swear(signed),
             CloudEvent::Holds { collection, .. } => self.look(collection),
             CloudEvent::Disconnect(why) => self.over = Some(why),
         }
@@ -174,10 +184,34 @@ impl<B: Backend> Session<B> {
             let reason = format!("the hello is of term {}, the certificate of {}", hello.term, self.who.term);
             return self.cloud.close(Closed::new(CloseCode::OLD_TERM, reason));
         }
-        self.seat = Some(self.registry.take(self.who.node, hello.boot_nonce));
+        let (tenant, node, certificate) = (self.who.tenant, self.who.node, Arc::clone(&self.certificate));
+        let holder = Holder { tenant, node, certificate };
+        self.seat = Some(self.registry.take(holder, hello.boot_nonce));
         let report = work::report(&hello, self.from.clone(), true);
         self.work.spawn(work::greet(self.backend.clone(), self.who, report, self.drain_per_second));
         self.hello = Some(hello);
+    }
+
+    /// Keeps checkpoints one at a time; of those that come meanwhile the newest of each log is next.
+    fn swear(&mut self, signed: SignedCheckpoint) {
+        self.sworn.retain(|waiting| waiting.checkpoint.stream != signed.checkpoint.stream);
+        self.sworn.push(signed);
+        self.keep_next();
+    }
+
+    fn keep_next(&mut self) {
+        if !self.keeping && !self.sworn.is_empty() {
+            self.keeping = true;
+            let signed = self.sworn.remove(0);
+            self.work.spawn(work::keep(self.backend.clone(), self.who, signed));
+        }
+    }
+
+    /// Work that ended without an answer leaves the session waiting for ever: the node starts over instead.
+    fn died(&mut self, error: &tokio::task::JoinError) {
+        metrics::counter!("tillway_gateway_work_died_total").increment(1);
+        tracing::error!(node = %self.who.node, %error, "a piece of work for a node died");
+        self.cloud.close(Closed::new(CloseCode::UNAVAILABLE, "head office met a fault; nothing of it was kept"));
     }
 
     fn alive(&mut self, heard: bool) {
@@ -226,7 +260,11 @@ impl<B: Backend> Session<B> {
                 self.cloud.close(Closed::new(CloseCode::PROTOCOL, reason));
             }
             Done::Downlink { collection, found } => self.found(collection, found),
-            Done::Checkpoint(Ok(())) | Done::Nothing => {}
+            Done::Checkpoint(Ok(())) => {
+                self.keeping = false;
+                self.keep_next();
+            }
+            Done::Nothing => {}
         }
     }
 
@@ -273,12 +311,10 @@ fn goodbye() -> Closed {
     Closed { code: CloseCode::SHUTDOWN, reason: "head office stops".to_owned(), retry_after_ms: 1_000 }
 }
 
-async fn given_up(seat: &mut Option<Taken>) {
+async fn given_up(seat: &mut Option<Taken>) -> Closed {
     match seat {
-        Some(seat) => {
-            // An error cannot happen: the sender lives in the registry until this seat is dropped or given up.
-            (&mut seat.given_up).await.ok();
-        }
+        // An error cannot happen: the sender lives in the registry until this seat is dropped or given up.
+        Some(seat) => (&mut seat.given_up).await.unwrap_or_else(|_| goodbye()),
         None => pending().await,
     }
 }

@@ -8,13 +8,17 @@ use std::time::Duration;
 use protocol::limits;
 use protocol::session::CloseCode;
 use quinn::crypto::rustls::QuicServerConfig;
-use quinn::{Connection, ConnectionError, Endpoint, IdleTimeout, Incoming, ServerConfig, TransportConfig, VarInt};
+use quinn::{
+    Connection, ConnectionError, Endpoint, EndpointConfig, IdleTimeout, Incoming, Runtime as _, ServerConfig,
+    TokioRuntime, TransportConfig, VarInt,
+};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 
 use super::backend::Backend;
 use super::connection;
-use super::registry::Registry;
+use super::registry::{self, Registry};
+use super::strangers::{Ids, QUIC_V1, Watched};
 use super::{GatewayConfig, GatewayError};
 
 const HANDSHAKE: Duration = Duration::from_millis(limits::HELLO_TIMEOUT_MS);
@@ -26,9 +30,10 @@ const CONNECTION_BYTES: u32 = 4 << 20;
 /// What HQ holds for one node that reads slowly.
 const SEND_BYTES: u64 = 1 << 20;
 /// Live and backlog of three logs, and room for later channels.
-const NODE_STREAMS: u32 = 8;
+pub(super) const NODE_STREAMS: u32 = 8;
 
-pub(super) fn bind(listen: SocketAddr, tls: rustls::ServerConfig) -> Result<Endpoint, GatewayError> {
+/// Opens the socket; gives what watches it too.
+pub(super) fn bind(listen: SocketAddr, tls: rustls::ServerConfig) -> Result<(Endpoint, Arc<Watched>), GatewayError> {
     let crypto = QuicServerConfig::try_from(tls).map_err(|error| GatewayError::Tls(error.to_string()))?;
     let mut transport = TransportConfig::default();
     transport
@@ -41,7 +46,16 @@ pub(super) fn bind(listen: SocketAddr, tls: rustls::ServerConfig) -> Result<Endp
         .datagram_receive_buffer_size(None);
     let mut config = ServerConfig::with_crypto(Arc::new(crypto));
     config.transport_config(Arc::new(transport));
-    Endpoint::server(config, listen).map_err(|source| GatewayError::Listen { address: listen, source })
+    let ids = Ids::new();
+    let mut endpoint = EndpointConfig::default();
+    endpoint.cid_generator(move || Box::new(ids)).supported_versions(vec![QUIC_V1]);
+    let opened = std::net::UdpSocket::bind(listen).and_then(|socket| {
+        let socket = Arc::new(Watched::new(TokioRuntime.wrap_udp_socket(socket)?, ids));
+        let watched = Arc::clone(&socket);
+        Endpoint::new_with_abstract_socket(endpoint, Some(config), socket, Arc::new(TokioRuntime))
+            .map(|endpoint| (endpoint, watched))
+    });
+    opened.map_err(|source| GatewayError::Listen { address: listen, source })
 }
 
 /// Accepts until told to end, then waits for the connections.
@@ -55,6 +69,7 @@ pub(super) async fn accept<B: Backend>(
     let handshakes = Arc::new(Semaphore::new(limits::GATEWAY_HANDSHAKES));
     let mut connections = JoinSet::new();
     let mut ending = ended.clone();
+    connections.spawn(registry::expel_the_fallen(registry.clone(), backend.clone(), ended.clone()));
     loop {
         tokio::select! {
             biased;

@@ -10,11 +10,14 @@ use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarI
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
+use super::endpoint::NODE_STREAMS;
+
 /// Frames that wait for the session: at most 16 MiB, and in practice a few hundred KiB.
 const INBOX_FRAMES: usize = 16;
 /// Frames of one channel that wait for the network; two windows of a transfer fit twice.
 const OUTBOX_FRAMES: usize = 64;
 const READ_BYTES: usize = 64 << 10;
+const STREAMS: usize = NODE_STREAMS as usize;
 /// How long a node gets to take the last frame and hang up itself.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -122,6 +125,9 @@ async fn accept(connection: Connection, inbox: mpsc::Sender<Inbound>) {
     loop {
         tokio::select! {
             opened = connection.accept_uni() => match opened {
+                Ok(_) if streams.len() >= STREAMS => {
+                    return gone(&inbox, Closed::new(CloseCode::PROTOCOL, "more streams than a node has")).await;
+                }
                 Ok(stream) => drop(streams.spawn(read(stream, inbox.clone(), connection.clone()))),
                 Err(error) => return gone(&inbox, closed(&error)).await,
             },
@@ -138,8 +144,11 @@ async fn read(mut stream: RecvStream, inbox: mpsc::Sender<Inbound>, connection: 
         let read = match stream.read(&mut buffer).await {
             Ok(Some(read)) => read,
             Ok(None) | Err(ReadError::Reset(_)) => {
-                // A node ends its streams only with the connection: wait for the reason.
-                let why = closed(&connection.closed().await);
+                // A node ends its streams only with the connection: wait for the reason, but not for ever.
+                let why = match tokio::time::timeout(GOODBYE, connection.closed()).await {
+                    Ok(error) => closed(&error),
+                    Err(_) => Closed::new(CloseCode::PROTOCOL, "a stream ended before its connection"),
+                };
                 return gone(&inbox, why).await;
             }
             Err(ReadError::ConnectionLost(error)) => return gone(&inbox, closed(&error)).await,

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use protocol::collection::{Collection, Delivery, Version};
 use protocol::enroll::{NodeUrn, SignedCheckpoint};
-use protocol::id::{NodeId, Stream};
+use protocol::id::{NodeId, Stream, TenantId};
 use protocol::ledger::Record;
 use protocol::session::ack::RangeSet;
 use protocol::session::{CloseCode, Closed};
@@ -32,6 +32,8 @@ struct State {
     sessions: u64,
     failures: u32,
     revoked: Vec<NodeId>,
+    dies: bool,
+    keeping: usize,
 }
 
 /// The head office in memory. Clones are the same one.
@@ -40,11 +42,17 @@ pub struct MemoryHq {
     state: Arc<Mutex<State>>,
     hints: broadcast::Sender<Hint>,
     changed: watch::Sender<u64>,
+    held: watch::Sender<bool>,
 }
 
 impl Default for MemoryHq {
     fn default() -> Self {
-        Self { state: Arc::default(), hints: broadcast::Sender::new(16), changed: watch::Sender::new(0) }
+        Self {
+            state: Arc::default(),
+            hints: broadcast::Sender::new(16),
+            changed: watch::Sender::new(0),
+            held: watch::Sender::new(false),
+        }
     }
 }
 
@@ -96,6 +104,21 @@ impl MemoryHq {
         self.state().failures = count;
     }
 
+    /// The next commit dies without an answer.
+    pub fn die_at_commit(&self) {
+        self.state().dies = true;
+    }
+
+    /// Checkpoints are kept only once this is taken back.
+    pub fn hold_checkpoints(&self, hold: bool) {
+        self.held.send_replace(hold);
+    }
+
+    /// Checkpoints that are being kept right now.
+    pub fn checkpoints_at_work(&self) -> usize {
+        self.state().keeping
+    }
+
     /// Admits a node no longer.
     pub fn revoke(&self, node: NodeId) {
         self.state().revoked.push(node);
@@ -129,6 +152,11 @@ impl Backend for MemoryHq {
         Ok(NodeIdentity { tenant, shop, node, term })
     }
 
+    async fn fallen(&self, _: TenantId, certificates: Vec<Arc<[u8]>>) -> Result<Vec<Arc<[u8]>>, String> {
+        let revoked = |der: &Arc<[u8]>| urn_of(der).is_none_or(|urn| self.state().revoked.contains(&urn.node));
+        Ok(certificates.into_iter().filter(revoked).collect())
+    }
+
     async fn seen(&self, _: &NodeIdentity, report: NodeReport) {
         self.state().sessions += u64::from(report.connected);
         self.touch();
@@ -141,6 +169,13 @@ impl Backend for MemoryHq {
     async fn ingest(&self, who: &NodeIdentity, stream: Stream, records: Vec<Record>) -> Result<RangeSet, Refused> {
         let mut acked = RangeSet::new();
         let mut state = self.state();
+        if std::mem::take(&mut state.dies) {
+            drop(state);
+            #[allow(clippy::panic, reason = "what a fault in the code would do, for tests that survive one")]
+            {
+                panic!("told to die");
+            }
+        }
         if state.failures > 0 {
             state.failures -= 1;
             return Err(Refused::Again("told to fail".to_owned()));
@@ -163,7 +198,13 @@ impl Backend for MemoryHq {
     }
 
     async fn checkpoint(&self, who: &NodeIdentity, signed: SignedCheckpoint) -> Result<(), String> {
-        self.state().checkpoints.push((who.node, signed));
+        self.state().keeping += 1;
+        let let_go = self.held.subscribe().wait_for(|held| !held).await.is_ok();
+        let mut state = self.state();
+        state.keeping -= 1;
+        state.checkpoints.push((who.node, signed));
+        drop(state);
+        tracing::trace!(let_go, "checkpoint");
         self.touch();
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! What a connection has head office do while it goes on listening: commits, look-ups, packing. One task each; the
 //! session bounds how many there are.
 
+use std::time::Duration;
+
 use protocol::collection::{Collection, Version};
 use protocol::enroll::SignedCheckpoint;
 use protocol::frame::v1::HelloV1;
@@ -27,6 +29,10 @@ pub(super) enum Done {
     /// Nothing to tell.
     Nothing,
 }
+
+/// Longest time one piece of work may take. PostgreSQL ends a statement long before; what is left is a database
+/// that is gone without a word, for which no node waits for ever.
+const PATIENCE: Duration = Duration::from_millis(protocol::limits::COMMIT_PATIENCE_MS);
 
 /// The logs HQ takes. The work log stays in the shop.
 pub(super) const STREAMS: [Stream; 2] = [Stream::Fiscal, Stream::Telemetry];
@@ -70,7 +76,9 @@ pub(super) async fn commit<B: Backend>(
     records: Vec<Record>,
 ) -> Done {
     let count = records.len() as u64;
-    let outcome = backend.ingest(&who, stream, records).await;
+    // Given up is not undone: the batch comes again, and what was committed after all is known by then.
+    let ingest = tokio::time::timeout(PATIENCE, backend.ingest(&who, stream, records)).await;
+    let outcome = ingest.unwrap_or_else(|_| Err(Refused::Again("the database did not answer in time".to_owned())));
     match &outcome {
         Ok(_) => {
             metrics::counter!("tillway_gateway_committed_events_total", "stream" => stream.name()).increment(count)
@@ -88,7 +96,11 @@ pub(super) async fn commit<B: Backend>(
 }
 
 pub(super) async fn keep<B: Backend>(backend: B, who: NodeIdentity, signed: SignedCheckpoint) -> Done {
-    Done::Checkpoint(backend.checkpoint(&who, signed).await)
+    let kept = tokio::time::timeout(PATIENCE, backend.checkpoint(&who, signed)).await;
+    Done::Checkpoint(kept.unwrap_or_else(|_| {
+        tracing::warn!(node = %who.node, "a checkpoint was not recorded in time; the node signs again soon");
+        Ok(())
+    }))
 }
 
 pub(super) async fn alive<B: Backend>(backend: B, who: NodeIdentity, report: NodeReport) -> Done {
@@ -98,7 +110,8 @@ pub(super) async fn alive<B: Backend>(backend: B, who: NodeIdentity, report: Nod
 
 /// Looks for something newer and packs it off the async threads: a whole catalogue takes a while.
 pub(super) async fn look<B: Backend>(backend: B, who: NodeIdentity, collection: Collection, have: Version) -> Done {
-    let found = match backend.downlink(&who, collection, have).await {
+    let asked = tokio::time::timeout(PATIENCE, backend.downlink(&who, collection, have)).await;
+    let found = match asked.unwrap_or_else(|_| Err("the database did not answer in time".to_owned())) {
         Ok(Some(delivery)) => {
             let packed = tokio::task::spawn_blocking(move || Parcel::pack(&delivery)).await;
             packed

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
@@ -91,7 +91,7 @@ impl Gates {
     /// # Errors
     /// RATE_LIMIT with Retry-After.
     pub fn address(&self, address: IpAddr) -> ApiResult<()> {
-        refuse("address", self.address.pass(address, self.micros()))
+        refuse("address", self.address.pass(network(address), self.micros()))
     }
 
     /// A sign-in, refresh or enrolment of an address.
@@ -99,7 +99,7 @@ impl Gates {
     /// # Errors
     /// RATE_LIMIT with Retry-After.
     pub fn sign_in(&self, address: IpAddr) -> ApiResult<()> {
-        refuse("sign_in", self.sign_in.pass(address, self.micros()))
+        refuse("sign_in", self.sign_in.pass(network(address), self.micros()))
     }
 
     /// Any request of a tenant's people.
@@ -112,6 +112,14 @@ impl Gates {
 
     fn micros(&self) -> i64 {
         i64::try_from(self.since.elapsed().as_micros()).unwrap_or(i64::MAX)
+    }
+}
+
+/// What is limited as one: an address, or the whole /64 of an IPv6 one. Whoever has one of those has all of them.
+pub fn network(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) & (u128::MAX << 64))),
     }
 }
 
@@ -137,6 +145,19 @@ mod tests {
         assert_eq!(gate.pass("b", 0), Ok(()));
         assert_eq!(gate.pass("a", 1_000), Ok(()));
         assert_eq!(gate.pass("a", 1_000), Err(1_000));
+    }
+
+    #[test]
+    fn one_subscriber_of_ipv6_is_one() {
+        let at = |text: &str| network(text.parse().unwrap());
+        assert_eq!(at("2001:db8:1:2::1"), at("2001:db8:1:2:ffff::9"));
+        assert_ne!(at("2001:db8:1:2::1"), at("2001:db8:1:3::1"));
+        assert_ne!(at("192.0.2.1"), at("192.0.2.2"));
+        assert_eq!(at("::ffff:192.0.2.1"), at("192.0.2.1"));
+        let gates = Gates::default();
+        let tries =
+            (0..200_u16).filter(|host| gates.sign_in(IpAddr::from([0x2001, 0xdb8, 0, 0, 0, 0, 0, *host])).is_ok());
+        assert!(tries.count() < 100, "another host number is no way around the gate");
     }
 
     #[test]

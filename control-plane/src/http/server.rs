@@ -3,6 +3,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -18,8 +19,8 @@ use tower::ServiceExt;
 
 /// Connections at once, per listener.
 pub const CONNECTIONS: usize = 4_096;
-/// How long a client may take to send its headers.
-const HEADER_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a client may take to send its headers. (Our own tests wait for it.)
+const HEADER_PATIENCE: Duration = Duration::from_secs(if cfg!(test) { 2 } else { 10 });
 /// How long running requests may take to finish once an end is called.
 const END_PATIENCE: Duration = Duration::from_secs(10);
 
@@ -28,7 +29,10 @@ pub async fn connection<S>(stream: S, peer: SocketAddr, router: Router, mut endi
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let asked = Arc::new(AtomicBool::new(false));
+    let has_asked = Arc::clone(&asked);
     let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+        has_asked.store(true, Ordering::Relaxed);
         request.extensions_mut().insert(ConnectInfo(peer));
         router.clone().oneshot(request.map(axum::body::Body::new))
     });
@@ -48,8 +52,20 @@ where
         let told = ending.wait_for(|ending| *ending).await;
         drop(told);
     };
+    // Before the first bytes nobody can tell which HTTP it is, and no time limit of HTTP runs: ours does.
+    let silent = async {
+        tokio::time::sleep(HEADER_PATIENCE).await;
+        if asked.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+    };
     let result = tokio::select! {
         result = serving.as_mut() => result,
+        () = silent => {
+            metrics::counter!("tillway_http_silent_connections_total").increment(1);
+            tracing::debug!(%peer, "connection without a request was closed");
+            return;
+        }
         () = ended => {
             serving.as_mut().graceful_shutdown();
             match tokio::time::timeout(END_PATIENCE, serving).await {
@@ -107,4 +123,36 @@ where
     }
     drop(listener);
     while open.join_next().await.is_some() {}
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    /// What comes back for `sent` when nothing more follows, and after how many seconds the door is shut.
+    async fn door(sent: &[u8]) -> (String, u64) {
+        let (mut client, server) = tokio::io::duplex(64 << 10);
+        let (_open, ending) = watch::channel(false);
+        let router = Router::new().route("/", axum::routing::get(|| async { "here" }));
+        let serving = tokio::spawn(connection(server, SocketAddr::from(([127, 0, 0, 1], 1)), router, ending));
+        let begun = tokio::time::Instant::now();
+        client.write_all(sent).await.unwrap();
+        let mut heard = Vec::new();
+        let shut = tokio::time::timeout(Duration::from_secs(30), client.read_to_end(&mut heard)).await;
+        shut.expect("it is shut one day").unwrap();
+        serving.await.unwrap();
+        (String::from_utf8_lossy(&heard).into_owned(), begun.elapsed().as_secs())
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_never_asks_is_shut() {
+        for sent in [&b""[..], b"PRI * HTTP/2", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"GET / HT"] {
+            let (_, seconds) = door(sent).await;
+            assert!(seconds <= 2 * HEADER_PATIENCE.as_secs(), "{sent:?}: {seconds} s");
+        }
+        let (heard, _) = door(b"GET / HTTP/1.1\r\nhost: hq\r\n\r\n").await;
+        assert!(heard.ends_with("here"), "{heard}");
+    }
 }

@@ -243,3 +243,19 @@ async fn an_address_that_storms_is_slowed_down() {
     assert_eq!(answer.code(), "RATE_LIMIT");
     assert!(answer.headers.contains_key("retry-after"));
 }
+
+#[tokio::test]
+async fn invented_methods_are_one_row_in_the_graphs() {
+    let (_test, _app, router) = hq().await;
+    let recorder = metrics_exporter_prometheus::PrometheusBuilder::new().build_recorder();
+    let metrics = recorder.handle();
+    let _here = metrics::set_default_local_recorder(&recorder);
+    for number in 0..50 {
+        let method = Method::from_bytes(format!("INVENTED{number}").as_bytes()).unwrap();
+        let answer = ask(&router, method, "/healthz", &[], Body::empty()).await;
+        assert_eq!(answer.status, 405);
+    }
+    let told = metrics.render();
+    assert!(told.contains("method=\"other\",route=\"/healthz\",status=\"405\"} 50"), "{told}");
+    assert!(!told.contains("INVENTED"), "{told}");
+}

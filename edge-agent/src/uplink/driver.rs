@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use protocol::enroll::CheckpointV1;
-use protocol::id::{Seq, Stream};
+use protocol::id::Stream;
 use protocol::ledger::Record;
 use protocol::session::edge::{Delivered, Edge, EdgeConfig, EdgeEvent, LogHead, Phase, ReadRequest};
 use protocol::session::{CloseCode, Closed, Tick};
@@ -191,9 +191,6 @@ impl Driver {
 
     fn sign(&mut self, stream: Stream) {
         let head = self.logs.head(stream);
-        if head.durable == Seq(0) {
-            return;
-        }
         let at = self.options.clock.now();
         let checkpoint = CheckpointV1 { stream, term: head.term, seq: head.durable, head_hash: head.hash, at };
         if let Some(signed) = self.options.identity.sign(checkpoint) {

@@ -42,7 +42,8 @@ pub enum CloudEvent {
     },
     /// The node signed the head of a log.
     Checkpoint(SignedCheckpoint),
-    /// The node stands here with a collection: if there is something newer, [`Cloud::offer`] it.
+    /// The node stands here with a collection: if there is something newer, [`Cloud::offer`] it. Not said when the
+    /// node only declined what it was offered: look again after a while.
     Holds {
         /// Which.
         collection: Collection,
@@ -256,8 +257,9 @@ impl Cloud {
         let Some(collection) = collection_from_u8(applied.collection) else { return };
         let version = if applied.wants_snapshot { Version(0) } else { Version(applied.version) };
         if let Some(downlink) = self.downlinks.iter_mut().find(|downlink| downlink.collection == collection) {
-            downlink.applied(version);
-            self.events.push_back(CloudEvent::Holds { collection, version });
+            if downlink.applied(version, applied.wants_snapshot) {
+                self.events.push_back(CloudEvent::Holds { collection, version });
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::edge::{Edge, EdgeConfig, EdgeEvent, LogHead, Phase, ReadRequest};
 use super::*;
 use crate::collection::{Collection, Version};
 use crate::event::RawEvent;
-use crate::frame::v1::{AckV1, HelloV1, PaceV1, PingV1, WelcomeV1};
+use crate::frame::v1::{AckV1, AppliedV1, HeldV1, HelloV1, PaceV1, PingV1, WelcomeV1};
 use crate::frame::{Body, Channel, Frame, pack};
 use crate::id::{Seq, Stream, Term};
 use crate::ledger::Record;
@@ -362,6 +362,33 @@ fn a_transfer_goes_on_where_the_last_connection_left_it() {
 }
 
 #[test]
+fn what_a_node_declines_is_not_offered_again_at_once() {
+    let declined = |held: u64, from: u64, answer: AppliedV1| {
+        let mut cloud = Cloud::new(Tick(0));
+        let holds = HeldV1 { collection: Collection::Catalogue as u8, version: held };
+        cloud.handle_frame(Tick(0), Frame::control(Body::Hello(HelloV1 { collections: vec![holds], ..hello() })));
+        cloud.welcome(Greeting::default());
+        while cloud.poll_event().is_some() {}
+        let parcel = Parcel::from_bytes(Collection::Catalogue, Version(from), Version(7), b"seven").unwrap();
+        cloud.offer(Tick(1), parcel);
+        cloud.handle_frame(Tick(2), Frame::control(Body::Applied(answer)));
+        assert!(!cloud.is_offering(Collection::Catalogue));
+        let again = cloud.poll_event().is_some();
+        cloud.handle_frame(Tick(3), Frame::control(Body::Applied(answer)));
+        assert!(cloud.poll_event().is_none(), "saying it twice is not news");
+        again
+    };
+    let at = |version| AppliedV1 { collection: Collection::Catalogue as u8, version, wants_snapshot: false };
+    let whole = |version| AppliedV1 { wants_snapshot: true, ..at(version) };
+    assert!(declined(5, 5, at(7)), "taken: is there more?");
+    assert!(declined(4, 4, at(6)), "it had moved on meanwhile: from there");
+    assert!(declined(5, 5, whole(5)), "a gap: the whole");
+    assert!(!declined(5, 5, at(5)), "its disk is full");
+    assert!(!declined(0, 0, whole(0)), "nor could it take the whole");
+    assert!(!declined(9, 0, at(9)), "HQ was restored and is behind the node");
+}
+
+#[test]
 fn a_head_is_signed_once_still_and_at_times_while_busy() {
     let mut edge = up(0, &[]);
     let (mut signed, mut now) = (Vec::new(), Tick(0));
@@ -376,8 +403,8 @@ fn a_head_is_signed_once_still_and_at_times_while_busy() {
             edge.log_moved(now, Stream::Fiscal, LogHead { first_kept: 1, durable: step + 1 });
         }
     }
-    assert_eq!(signed.len(), 3, "twice while it grew for 70 s, once when it was still: {signed:?}");
-    assert_eq!(signed[2], 71);
+    assert_eq!(signed.len(), 4, "at the start, twice while it grew for 70 s, once when it was still: {signed:?}");
+    assert_eq!((signed[0], signed[3]), (0, 71));
     assert!(now > Tick(90_000));
 }
 

@@ -163,7 +163,8 @@ pub struct NodeCompleteness {
     pub node_id: Uuid,
     /// The term.
     pub term: u32,
-    /// Events in its fiscal log by its last signed checkpoint; absent until there is one.
+    /// Events in its fiscal log by its last signed checkpoint; 0 while nothing was sworn and nothing came, absent
+    /// (unknown) once events came before the first checkpoint.
     pub stored: Option<u64>,
     /// Events HQ holds.
     pub received: u64,

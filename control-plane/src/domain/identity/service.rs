@@ -11,6 +11,7 @@ use crate::auth::throttle;
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::tenants;
 use crate::http::context::Context;
+use crate::http::rate::network;
 use crate::http::{ApiError, ApiResult};
 use crate::rng;
 
@@ -23,7 +24,7 @@ pub async fn login(app: &App, request: &LoginRequest, context: &Context) -> ApiR
     let refused = || ApiError::authn("the e-mail, the password or the tenant is wrong");
     let key = rules::email_key(&request.email);
     let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
-    let address = context.address().to_string();
+    let address = network(context.address()).to_string();
     let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
     let too_often = throttle::count(&mut tx, &key, &address, app.clock.now()).await?;
     let person = if too_often.is_none() { store::person_by_email(&mut tx, &key).await? } else { None };

@@ -4,7 +4,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use protocol::id::{NodeId, Seq, Stream, Term};
+use protocol::id::{NodeId, Seq, Stream, TenantId, Term};
 use protocol::ledger::{self, Hash, Record};
 use protocol::limits;
 use protocol::session::ack::RangeSet;
@@ -139,8 +139,49 @@ pub(crate) async fn ingest(
     now: Timestamp,
     log: Log,
     stream: Stream,
-    tenant: protocol::id::TenantId,
+    tenant: TenantId,
     records: Vec<Record>,
+) -> Result<IngestReport, IngestError> {
+    take(db, now, log, stream, tenant, records, None).await
+}
+
+/// Takes a batch whose figures the database refused as a whole: event by event, and an event whose figures it
+/// refuses alone is kept with that as its flaw. One event blocks no log.
+///
+/// # Errors
+/// As [`ingest`]; events before the one at fault are kept.
+pub(crate) async fn ingest_one_by_one(
+    db: &Db,
+    now: Timestamp,
+    log: Log,
+    stream: Stream,
+    tenant: TenantId,
+    records: Vec<Record>,
+) -> Result<IngestReport, IngestError> {
+    let mut whole = IngestReport::default();
+    for record in records {
+        let report = match take(db, now, log, stream, tenant, vec![record.clone()], None).await {
+            Err(IngestError::Db(error)) if error.is_about_data() => {
+                tracing::error!(node = %log.node, term = log.term, seq = %record.seq, %error, source = ?error,
+                    "the database refuses the figures of an event; it is kept and not counted");
+                let flaw = format!("the database refuses its figures: {error}");
+                take(db, now, log, stream, tenant, vec![record], Some(&flaw)).await?
+            }
+            other => other?,
+        };
+        whole.add(&report);
+    }
+    Ok(whole)
+}
+
+async fn take(
+    db: &Db,
+    now: Timestamp,
+    log: Log,
+    stream: Stream,
+    tenant: TenantId,
+    records: Vec<Record>,
+    flaw: Option<&str>,
 ) -> Result<IngestReport, IngestError> {
     check(&records)?;
     let mut tx = TenantTx::begin(db, tenant).await?;
@@ -151,7 +192,7 @@ pub(crate) async fn ingest(
     let Parted { fresh, known, mut report } = part(records, &mut cursor);
     report.stored = count(fresh.len());
     if !fresh.is_empty() {
-        let (batch, head) = project(now, stream, &cursor, &log, fresh);
+        let (batch, head) = project(now, stream, &cursor, &log, fresh, flaw);
         let expected = count(batch.events.seq.len());
         report.flawed = count(batch.events.flaw.iter().flatten().count());
         let stored = store::insert_events(tx.conn(), &log, &batch.events, now).await.map_err(DbError::from)?;
@@ -165,7 +206,8 @@ pub(crate) async fn ingest(
         (cursor.row.head_seq, cursor.row.head_hash) = (head.0, (head.0 > 0).then_some(head.1));
     }
     if !known.is_empty() {
-        compare(&mut tx, &log, now, known, &mut report).await?;
+        let room = usize::try_from(limits::FORKS_KEPT.saturating_sub(cursor.row.forks)).unwrap_or(0);
+        compare(&mut tx, &log, now, known, room, &mut report).await?;
     }
     if ledger::is_chained(stream) {
         catch_up(&mut tx, &log, &mut cursor).await?;
@@ -190,6 +232,7 @@ fn project(
     cursor: &Cursor,
     log: &Log,
     fresh: Vec<Record>,
+    flaw: Option<&str>,
 ) -> (super::columns::Batch, (i64, Hash)) {
     let mut head = cursor.head(log);
     let mut projector = Projector::new(now);
@@ -200,17 +243,22 @@ fn project(
         if let Some(hash) = hash {
             head = (seq, hash);
         }
-        projector.take(stream, seq, record.event, hash);
+        match flaw {
+            None => projector.take(stream, seq, record.event, hash),
+            Some(flaw) => projector.set_aside(seq, record.event, hash, flaw),
+        }
     }
     (projector.finish(), head)
 }
 
 /// Compares events that the cursor knows with what is stored: the same content was sent again, another is a fork.
+/// Keeps at most `room` forks; all are counted.
 async fn compare(
     tx: &mut TenantTx,
     log: &Log,
     now: Timestamp,
     known: Vec<Record>,
+    room: usize,
     report: &mut IngestReport,
 ) -> Result<(), DbError> {
     let seqs: Vec<i64> = known.iter().map(|record| signed(record.seq.0)).collect();
@@ -232,7 +280,7 @@ async fn compare(
         }
         let content = link_stored(&[0; 32], &came);
         report.forks += 1;
-        if told.insert((came.seq, content)) {
+        if forks.len() < room && told.insert((came.seq, content)) {
             forks.push((came, content));
         }
     }

@@ -54,6 +54,22 @@ impl Projector {
             Ok(date) => (date, None),
             Err(flaw) => (None, Some(flaw)),
         };
+        self.event_row(seq, event, chain_hash, flaw, date);
+    }
+
+    /// Takes an event in that is not to be counted, and says why.
+    pub fn set_aside(&mut self, seq: i64, event: RawEvent, chain_hash: Option<[u8; 32]>, flaw: &str) {
+        self.event_row(seq, event, chain_hash, Some(flaw.to_owned()), None);
+    }
+
+    fn event_row(
+        &mut self,
+        seq: i64,
+        event: RawEvent,
+        chain_hash: Option<[u8; 32]>,
+        flaw: Option<String>,
+        date: Option<Date>,
+    ) {
         let rows = &mut self.batch.events;
         rows.seq.push(seq);
         rows.kind.push(i32::from(event.kind));

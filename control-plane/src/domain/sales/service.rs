@@ -38,6 +38,20 @@ pub async fn ingest(
     ingest::ingest(&app.db, app.clock.now(), ingest::log_of(who, stream), stream, who.tenant, records).await
 }
 
+/// [`ingest`] for a batch whose figures the database refused: event by event, so that the one at fault is found, kept
+/// with its flaw, and blocks nothing.
+///
+/// # Errors
+/// As [`ingest`]; events before the one at fault are kept then.
+pub async fn ingest_one_by_one(
+    app: &App,
+    who: &NodeIdentity,
+    stream: Stream,
+    records: Vec<Record>,
+) -> Result<IngestReport, IngestError> {
+    ingest::ingest_one_by_one(&app.db, app.clock.now(), ingest::log_of(who, stream), stream, who.tenant, records).await
+}
+
 /// What HQ holds of each fiscal log of a shop. A shop of another tenant has none.
 ///
 /// # Errors

@@ -92,6 +92,24 @@ async fn a_fork_is_kept_apart_and_counts_nowhere() {
 }
 
 #[tokio::test]
+async fn a_forger_fills_no_disk() {
+    let mut rig = Rig::new().await;
+    let seat = rig.seat().await;
+    rig.ingest(&seat, vec![raw(1, 9, 1, b"honest")]).await.unwrap();
+    let many = u64::try_from(protocol::limits::FORKS_KEPT).unwrap() + 100;
+    for first in (0..many).step_by(400) {
+        let forged = (first..many.min(first + 400)).map(|number| raw(1, 9, 1, &number.to_le_bytes())).collect();
+        rig.ingest(&seat, forged).await.unwrap();
+    }
+    assert_eq!(completeness(&rig, &seat).await.forks, many, "all are counted");
+    let kept: i64 = sqlx::query_scalar("SELECT count(*) FROM app.event_forks")
+        .fetch_one(&mut rig.test.superuser().await)
+        .await
+        .unwrap();
+    assert_eq!(kept, protocol::limits::FORKS_KEPT);
+}
+
+#[tokio::test]
 async fn the_chain_shows_a_changed_body_and_knows_every_position() {
     let mut rig = Rig::new().await;
     let seat = rig.seat().await;

@@ -26,6 +26,21 @@ pub struct IngestReport {
     pub deferred: u64,
 }
 
+impl IngestReport {
+    /// Adds the report on a later part of the same batch.
+    pub fn add(&mut self, later: &Self) {
+        // A part has no more events than a batch, which has fewer than a set may have ranges.
+        if let Err(error) = self.acked.extend(&later.acked) {
+            tracing::warn!(%error, "events are stored and not acknowledged");
+        }
+        self.stored += later.stored;
+        self.duplicates += later.duplicates;
+        self.forks += later.forks;
+        self.flawed += later.flawed;
+        self.deferred += later.deferred;
+    }
+}
+
 /// Why a batch was not taken. Nothing of it was kept.
 #[derive(Debug, thiserror::Error)]
 pub enum IngestError {

@@ -32,6 +32,9 @@ pub fn check(new: &NewShop) -> Result<Currency, BadSetting> {
     if name.is_empty() || name.chars().count() > NAME_CHARS {
         return Err(bad("name")(format!("give 1 to {NAME_CHARS} characters")));
     }
+    if name.chars().any(char::is_control) {
+        return Err(bad("name")("leave out line breaks and other control characters".to_owned()));
+    }
     if let Err(error) = DayRule::new(&new.timezone, &new.day_starts) {
         let field = match error {
             protocol::business_day::BusinessDayError::BadDayStart(_) => "day_starts",
@@ -80,6 +83,8 @@ mod tests {
         };
         assert_eq!(field(|s| s.name = "  ".to_owned()), "name");
         assert_eq!(field(|s| s.name = "x".repeat(201)), "name");
+        assert_eq!(field(|s| s.name = "a\0b".to_owned()), "name");
+        assert_eq!(field(|s| s.name = "a\nb".to_owned()), "name");
         assert_eq!(field(|s| s.timezone = "Mars/Base".to_owned()), "timezone");
         assert_eq!(field(|s| s.day_starts = "12:00".to_owned()), "day_starts");
         assert_eq!(field(|s| s.currency = "pounds".to_owned()), "currency");

@@ -129,8 +129,15 @@ impl Downlink {
         Some(Frame { channel: Channel::Down(parcel.collection), body: Body::Transfer(body) })
     }
 
-    pub(super) fn applied(&mut self, version: Version) {
-        self.held = version;
-        self.parcel = None;
+    /// The node says where it stands. Tells whether that is worth another look for something newer: an answer that
+    /// only declines what was offered (a full disk, a version beyond ours, a delivery it cannot read) is not, or the
+    /// same delivery would go down for ever as fast as the line allows.
+    pub(super) fn applied(&mut self, version: Version, wants_snapshot: bool) -> bool {
+        let offered = self.parcel.take().map(|parcel| parcel.offer);
+        let before = std::mem::replace(&mut self.held, version);
+        match offered {
+            Some(offer) => version.0 == offer.to || version > before || (wants_snapshot && offer.from != 0),
+            None => version != before,
+        }
     }
 }

@@ -56,9 +56,9 @@ pub(super) struct CheckpointClock {
 }
 
 impl CheckpointClock {
-    /// A new connection: the head is signed at once, whatever HQ has seen.
+    /// A new connection: the head is signed at once, whatever HQ has seen, also that of a log nobody wrote to yet.
     pub(super) const fn connected(&mut self, now: Tick, head: u64) {
-        *self = Self { head, since: None, due: if head > 0 { Some(now) } else { None } };
+        *self = Self { head, since: None, due: Some(now) };
     }
 
     pub(super) fn hung_up(&mut self) {

@@ -8,4 +8,4 @@ mod nodes;
 pub use super::types::NodeIdentity;
 pub use claims::create_claim;
 pub use enrol::{Caller, enrol};
-pub use nodes::{admit, completeness, list, record_checkpoint, seen};
+pub use nodes::{admit, completeness, fallen, list, record_checkpoint, seen};

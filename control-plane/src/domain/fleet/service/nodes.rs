@@ -1,7 +1,9 @@
 //! Nodes that are in: who may connect, what they say of themselves, what they swear, and what HQ shows of it.
 
+use std::sync::Arc;
+
 use protocol::enroll::{NodeUrn, SignedCheckpoint, fingerprint};
-use protocol::id::{NodeId, Seq, ShopId, Stream};
+use protocol::id::{NodeId, Seq, ShopId, Stream, TenantId};
 use protocol::limits;
 use ring::signature::{ED25519, UnparsedPublicKey};
 use x509_parser::extensions::GeneralName;
@@ -32,6 +34,17 @@ pub async fn admit(app: &App, cert_der: &[u8]) -> Result<NodeIdentity, AdmitErro
         return Err(refused);
     }
     Ok(NodeIdentity { tenant, shop, node, term })
+}
+
+/// Of each of these certificates (DER) of a tenant's nodes: whether it is in force no longer, because it was
+/// revoked, its node was retired, or a later term is in force.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn fallen(app: &App, tenant: TenantId, certificates: &[Arc<[u8]>]) -> Result<Vec<bool>, DbError> {
+    let fingerprints: Vec<[u8; 32]> = certificates.iter().map(|der| fingerprint(der)).collect();
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    store::fallen(&mut tx, &fingerprints).await
 }
 
 /// The one name of a node in a certificate; a certificate with none or several names nobody.
@@ -81,8 +94,14 @@ pub async fn record_checkpoint(
     let signer =
         keys.into_iter().find(|(key, _)| UnparsedPublicKey::new(&ED25519, key).verify(&message, &signature).is_ok());
     let (_, certificate) = signer.ok_or(CheckpointError::Signature)?;
+    let diverges = diverges(&mut tx, who, &signed).await?;
     let (newest, contradicts) = store::checkpoint(&mut tx, who.node, &signed, &certificate, app.clock.now()).await?;
     tx.save().await?;
+    if diverges {
+        metrics::counter!("tillway_checkpoint_divergences_total").increment(1);
+        tracing::error!(tenant = %who.tenant, shop = %who.shop, node = %who.node, term = %who.term,
+            seq = %signed.checkpoint.seq, "DIVERGENCE: a node swears to another history than the one it sent");
+    }
     if contradicts {
         metrics::counter!("tillway_checkpoint_contradictions_total").increment(1);
         tracing::error!(tenant = %who.tenant, shop = %who.shop, node = %who.node, term = %who.term,
@@ -90,6 +109,14 @@ pub async fn record_checkpoint(
         return Ok(Recorded::Contradiction);
     }
     Ok(if newest { Recorded::Newest } else { Recorded::Older })
+}
+
+/// Whether the chain that HQ made of the node's events says otherwise than what the node swears. While HQ has not
+/// come so far, it says nothing.
+async fn diverges(tx: &mut TenantTx, who: &NodeIdentity, signed: &SignedCheckpoint) -> Result<bool, DbError> {
+    let checkpoint = &signed.checkpoint;
+    let known = sales::service::hash_at(tx, who.node, who.term, checkpoint.stream, checkpoint.seq).await?;
+    Ok(known.is_some_and(|known| known != checkpoint.head_hash))
 }
 
 /// A page of the tenant's nodes, and where the next one starts.
@@ -141,12 +168,19 @@ pub async fn completeness(tx: &mut TenantTx, shop: ShopId) -> Result<ShopComplet
             (Some(sworn), None) => {
                 sworn.seq == 0 && sworn.head_hash == protocol::ledger::genesis(node, term, Stream::Fiscal)
             }
-            (None, _) => false,
+            // Nothing was sworn and nothing came: as far as anybody knows, both stand at the beginning.
+            (None, None) => true,
+            (None, Some(_)) => false,
+        };
+        let stored = match (&checkpoint, &log) {
+            (Some(sworn), _) => Some(sworn.seq),
+            (None, None) => Some(0),
+            (None, Some(_)) => None,
         };
         nodes.push(NodeCompleteness {
             node_id: node.as_uuid(),
             term: term.0,
-            stored: checkpoint.as_ref().map(|sworn| sworn.seq),
+            stored,
             received: log.as_ref().map_or(0, |log| log.received),
             gaps: log.as_ref().map_or(0, |log| log.gaps),
             resent: log.as_ref().map_or(0, |log| log.resent),

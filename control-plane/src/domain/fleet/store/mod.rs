@@ -222,6 +222,12 @@ pub(super) async fn certificate(
     .transpose()
 }
 
+/// Of each of these certificates, by fingerprint: whether it is in force no longer.
+pub(super) async fn fallen(tx: &mut TenantTx, fingerprints: &[[u8; 32]]) -> Result<Vec<bool>, DbError> {
+    let query = sqlx::query_scalar(sql::FALLEN).bind(tx.tenant().as_uuid()).bind(fingerprints);
+    Ok(query.fetch_all(tx.conn()).await?)
+}
+
 /// The public keys of this node's certificates of its term, and the certificates' fingerprints.
 pub(super) async fn public_keys(tx: &mut TenantTx, who: &NodeIdentity) -> Result<Vec<(Vec<u8>, Vec<u8>)>, DbError> {
     let query = sqlx::query(sql::PUBLIC_KEYS).bind(tx.tenant().as_uuid()).bind(who.node.as_uuid());

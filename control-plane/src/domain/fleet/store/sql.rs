@@ -47,6 +47,13 @@ pub(super) const CERTIFICATE: &str = "SELECT c.term, n.term, c.revoked_at IS NOT
      FROM node_certificates c JOIN nodes n ON n.tenant_id = c.tenant_id AND n.node_id = c.node_id
      WHERE c.tenant_id = $1 AND c.fingerprint = $2 AND c.node_id = $3 AND n.shop_id = $4";
 
+/// Of each certificate asked about: whether it is in force no longer.
+pub(super) const FALLEN: &str = "SELECT NOT EXISTS (
+         SELECT FROM node_certificates c JOIN nodes n ON n.tenant_id = c.tenant_id AND n.node_id = c.node_id
+         WHERE c.tenant_id = $1 AND c.fingerprint = f.fingerprint AND c.revoked_at IS NULL
+           AND n.retired_at IS NULL AND n.term = c.term)
+     FROM unnest($2::bytea[]) WITH ORDINALITY AS f (fingerprint, place) ORDER BY f.place";
+
 pub(super) const PUBLIC_KEYS: &str = "SELECT public_key, fingerprint FROM node_certificates
      WHERE tenant_id = $1 AND node_id = $2 AND term = $3 AND revoked_at IS NULL ORDER BY not_before DESC LIMIT 8";
 
@@ -119,6 +126,7 @@ pub(in crate::domain::fleet) const ALL: &[(&str, &str)] = &[
     ("app", SHOP_CA),
     ("app", INSERT_SHOP_CA),
     ("app", CERTIFICATE),
+    ("app", FALLEN),
     ("app", PUBLIC_KEYS),
     ("app", SEEN),
     ("app", CHECKPOINT),

@@ -256,7 +256,7 @@ async fn checkpoints_are_verified_and_the_newest_stands() {
 }
 
 #[tokio::test]
-async fn a_silent_node_is_unknown_and_an_empty_one_complete() {
+async fn a_node_that_never_wrote_is_complete_and_says_whether_it_swore() {
     let hq = Hq::new().await;
     let (device, _, who) = hq.node().await;
     let show = async || {
@@ -264,12 +264,34 @@ async fn a_silent_node_is_unknown_and_an_empty_one_complete() {
         service::completeness(&mut tx, hq.shop).await.unwrap().nodes.remove(0)
     };
     let silent = show().await;
-    assert_eq!((silent.stored, silent.head_hash_equal), (None, false));
+    assert_eq!((silent.stored, silent.received, silent.head_hash_equal), (Some(0), 0, true));
+    assert_eq!(silent.checkpoint_at, None, "nobody swore it");
     let head_hash = protocol::ledger::genesis(who.node, who.term, Stream::Fiscal);
     let empty = CheckpointV1 { stream: Stream::Fiscal, term: who.term, seq: Seq(0), head_hash, at: NOW };
     service::record_checkpoint(&hq.app, &who, device.swear(who.node, empty)).await.unwrap();
     let empty = show().await;
     assert_eq!((empty.stored, empty.received, empty.head_hash_equal), (Some(0), 0, true));
+    assert!(empty.checkpoint_at.is_some());
+}
+
+#[tokio::test]
+async fn certificates_that_fall_are_found_among_those_that_stand() {
+    let hq = Hq::new().await;
+    let (one, two) = (leaf(&hq.node().await.1), leaf(&hq.node().await.1));
+    let both: Vec<Arc<[u8]>> = vec![one.as_ref().into(), two.as_ref().into()];
+    let fallen = async || service::fallen(&hq.app, hq.tenant, &both).await.unwrap();
+    assert_eq!(fallen().await, [false, false]);
+    hq.sql(
+        "UPDATE app.node_certificates SET revoked_at = now(), revoked_reason = 'stolen'
+        WHERE fingerprint = (SELECT fingerprint FROM app.node_certificates ORDER BY fingerprint LIMIT 1)",
+    )
+    .await;
+    assert_eq!(fallen().await.iter().filter(|fallen| **fallen).count(), 1);
+    hq.sql("UPDATE app.nodes SET term = 2").await;
+    assert_eq!(fallen().await, [true, true]);
+    let (other, _) = tenant(&hq.app, "Other").await;
+    let theirs = service::fallen(&hq.app, other, &both).await.unwrap();
+    assert_eq!(theirs, [true, true], "another tenant's eyes see none of them");
 }
 
 #[tokio::test]

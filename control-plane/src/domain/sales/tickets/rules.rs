@@ -53,8 +53,9 @@ impl Place {
     /// Reads it back; `None` for anything this build did not write.
     pub fn parse(text: &str) -> Option<Self> {
         let mut parts = text.split('~');
-        let date = Date::from_julian_day(parts.next()?.parse().ok()?).ok()?;
-        let micros: i64 = parts.next()?.parse().ok()?;
+        // Years that a ticket can have (see `moment`); PostgreSQL knows fewer than this type does.
+        let date = Date::from_julian_day(parts.next()?.parse().ok()?).ok().filter(|date| date.year() >= 1970)?;
+        let micros: i64 = parts.next()?.parse().ok().filter(|micros| *micros >= 0)?;
         let occurred_at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1_000).ok()?;
         let node = Uuid::parse_str(parts.next()?).ok()?;
         let term = parts.next()?.parse().ok()?;
@@ -185,6 +186,12 @@ mod tests {
             seq: 91,
         };
         assert_eq!(Place::parse(&place.to_text()), Some(place));
+        let nobody = Uuid::nil().simple().to_string();
+        let before_time = format!("-1930000~0~{nobody}~1~1");
+        let before_calendars = format!("2455532~-377705116800000000~{nobody}~1~1");
+        for wrong in [&before_time, &before_calendars] {
+            assert_eq!(Place::parse(wrong), None, "{wrong:?}");
+        }
         for wrong in ["", "x", "1~2~3", &format!("{}~1", place.to_text())] {
             assert_eq!(Place::parse(wrong), None, "{wrong:?}");
         }
