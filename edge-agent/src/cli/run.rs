@@ -15,6 +15,8 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     telemetry::log_to_stderr(&config.log.filter)?;
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let running = agent::start(AgentOptions { config, dir, clock: Clock::System }).await?;
+    // From here on; the start itself copes with an index that panics while it opens.
+    end_on_panic();
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to stop"),
         _ = interrupt.recv() => tracing::info!("interrupted"),
@@ -22,4 +24,13 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     }
     running.stop().await;
     Ok(ExitCode::SUCCESS)
+}
+
+/// A task that panics would leave the shop half alive: lanes that wait for an answer nobody gives. Ends the process
+/// instead; the service manager starts it again, and it sells within the second.
+fn end_on_panic() {
+    std::panic::set_hook(Box::new(|info| {
+        tracing::error!(panic = %info, "a bug ended the agent; it has to be started again");
+        std::process::abort();
+    }));
 }

@@ -147,8 +147,8 @@ fn unfinished_openings(dir: &Path) -> u32 {
 
 fn try_open(dir: &Path) -> Result<sled::Db, sled::Error> {
     let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_MILLIS));
-    // sled asserts where it should answer; a panic at open is one more way of not opening. Release builds abort on a
-    // panic; there the count of unfinished openings does the same at the second start.
+    // sled asserts where it should answer; a panic at open is one more way of not opening. One in a thread of its own
+    // ends the agent; then the count of unfinished openings does the same at the second start.
     let opened = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| config.open()));
     opened.unwrap_or_else(|_| Err(sled::Error::ReportableBug("sled panicked while it opened".to_owned())))
 }
