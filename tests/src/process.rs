@@ -5,17 +5,47 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use rustix::process::{Pid, Signal};
 use serde_json::Value;
+use tokio::signal::unix::{SignalKind, signal};
 
 /// A child that ends with its owner.
 pub struct Running {
     name: String,
     child: Child,
     log: PathBuf,
+}
+
+/// Whether children get process groups of their own.
+static SHIELDED: AtomicBool = AtomicBool::new(false);
+
+fn own_group() -> i32 {
+    rustix::process::getpgrp().as_raw_nonzero().get()
+}
+
+/// From now on Ctrl-C reaches this process alone and not its children: for tools that end them in order. A test
+/// that is interrupted wants the opposite.
+pub fn shield_children() {
+    SHIELDED.store(true, Ordering::Relaxed);
+}
+
+/// Waits until somebody asks this process to end: Ctrl-C, `kill`, or a terminal that is closed.
+///
+/// # Errors
+/// When the system does not let it listen.
+pub async fn asked_to_end() -> std::io::Result<()> {
+    let (mut interrupt, mut terminate, mut hang_up) =
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+        _ = hang_up.recv() => {}
+    }
+    Ok(())
 }
 
 /// The program `name` beside this one (a test's own folder is one deeper).
@@ -45,8 +75,7 @@ pub fn free_port() -> anyhow::Result<SocketAddr> {
 }
 
 impl Running {
-    /// Starts `program` with its output in `log`, in a process group of its own so that Ctrl-C reaches only us
-    /// and the end has an order.
+    /// Starts `program` with its output in `log`.
     ///
     /// # Errors
     /// When it cannot be started.
@@ -57,7 +86,7 @@ impl Running {
             .stdin(Stdio::null())
             .stdout(file.try_clone()?)
             .stderr(file)
-            .process_group(0)
+            .process_group(if SHIELDED.load(Ordering::Relaxed) { 0 } else { own_group() })
             .spawn()
             .with_context(|| format!("cannot start {program}"))?;
         Ok(Self { name: program.to_owned(), child, log: log.to_owned() })

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use tillway_tests::cli::tell;
-use tokio::signal::unix::{SignalKind, signal};
+use tillway_tests::process::{asked_to_end, shield_children};
 use tokio::sync::watch;
 
 /// Shows Tillway at work: head office, two shops with a node each, and lanes that sell real receipts.
@@ -34,8 +34,7 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     let limit = arguments.seconds.map(Duration::from_secs);
-    let (mut interrupt, mut terminate, mut hang_up) =
-        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?, signal(SignalKind::hangup())?);
+    shield_children();
     let (end, ended) = watch::channel(false);
     tokio::spawn(async move {
         let elapsed = async {
@@ -45,16 +44,14 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
             }
         };
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-            _ = hang_up.recv() => {}
+            heard = asked_to_end() => drop(heard),
             () = elapsed => {}
         }
         end.send_replace(true);
         // A second Ctrl-C does not hurry it: it would leave processes behind. It ends by itself in seconds.
-        interrupt.recv().await;
-        tell("ending; a few seconds more");
-        std::future::pending::<()>().await;
+        while asked_to_end().await.is_ok() {
+            tell("ending; a few seconds more");
+        }
     });
     tillway_tests::demo::demo(ended).await
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tillway_tests::cli::{say, tell};
-use tillway_tests::process::passing_folder;
+use tillway_tests::process::{asked_to_end, passing_folder, shield_children};
 use tillway_tests::proof::{Trial, prove};
 
 /// Replays a file of receipts while the network and the power fail, and checks every figure at head office.
@@ -42,7 +42,13 @@ async fn run(arguments: Arguments) -> anyhow::Result<Vec<String>> {
 #[tokio::main]
 async fn main() -> ExitCode {
     tillway_tests::trust::install();
-    match run(Arguments::parse()).await {
+    shield_children();
+    // Whatever runs is ended with the future that owns it.
+    let outcome = tokio::select! {
+        outcome = run(Arguments::parse()) => outcome,
+        _ = asked_to_end() => Err(anyhow::anyhow!("interrupted")),
+    };
+    match outcome {
         Ok(faults) if faults.is_empty() => {
             say("PROVEN: every receipt is at head office once, to the penny");
             ExitCode::SUCCESS
