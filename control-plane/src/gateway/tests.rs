@@ -144,10 +144,9 @@ impl Rogue {
     }
 
     async fn closed(&self) -> u16 {
-        match tokio::time::timeout(PATIENCE, self.quic.closed()).await.expect("closed in time") {
-            ConnectionError::ApplicationClosed(close) => u16::try_from(close.error_code.into_inner()).unwrap(),
-            other => panic!("{other:?}"),
-        }
+        let closed = tokio::time::timeout(PATIENCE, self.quic.closed()).await.expect("closed in time");
+        let ConnectionError::ApplicationClosed(close) = closed else { panic!("{closed:?}") };
+        u16::try_from(close.error_code.into_inner()).unwrap()
     }
 }
 

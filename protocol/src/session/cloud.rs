@@ -256,10 +256,9 @@ impl Cloud {
     fn applied(&mut self, applied: AppliedV1) {
         let Some(collection) = collection_from_u8(applied.collection) else { return };
         let version = if applied.wants_snapshot { Version(0) } else { Version(applied.version) };
-        if let Some(downlink) = self.downlinks.iter_mut().find(|downlink| downlink.collection == collection) {
-            if downlink.applied(version, applied.wants_snapshot) {
-                self.events.push_back(CloudEvent::Holds { collection, version });
-            }
+        let found = self.downlinks.iter_mut().find(|downlink| downlink.collection == collection);
+        if found.is_some_and(|downlink| downlink.applied(version, applied.wants_snapshot)) {
+            self.events.push_back(CloudEvent::Holds { collection, version });
         }
     }
 
