@@ -383,6 +383,7 @@ fn what_a_node_declines_is_not_offered_again_at_once() {
     assert!(declined(5, 5, at(7)), "taken: is there more?");
     assert!(declined(4, 4, at(6)), "it had moved on meanwhile: from there");
     assert!(declined(5, 5, whole(5)), "a gap: the whole");
+    assert!(declined(5, 0, whole(5)), "the whole once more");
     assert!(!declined(5, 5, at(5)), "its disk is full");
     assert!(!declined(0, 0, whole(0)), "nor could it take the whole");
     assert!(!declined(9, 0, at(9)), "HQ was restored and is behind the node");

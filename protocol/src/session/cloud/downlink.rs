@@ -136,7 +136,10 @@ impl Downlink {
         let offered = self.parcel.take().map(|parcel| parcel.offer);
         let before = std::mem::replace(&mut self.held, version);
         match offered {
-            Some(offer) => version.0 == offer.to || version > before || (wants_snapshot && offer.from != 0),
+            Some(offer) => {
+                let asks_anew = wants_snapshot && (offer.from != 0 || before != Version(0));
+                version.0 == offer.to || version > before || asks_anew
+            }
             None => version != before,
         }
     }
