@@ -27,7 +27,7 @@ ones are told with their number. `PUT /v1/pricing/prices/{code}` changes one pri
 a second; the others when they are back.
 
 **Is everything here?** `GET /v1/shops/{id}/completeness`: a node is whole when `gaps` and `contradictions` are 0 and \
-`head_hash_equal` is true as of `checkpoint_at`. A node that has not sold yet has no checkpoint. \
+`head_hash_equal` is true as of `checkpoint_at`. Before a node's first checkpoint it is false. \
 `mismatched` in `GET /v1/analytics/overview` counts tickets whose total head office computed differently; it should be 0.
 
 **Numbers.** Prices and percentages are decimals in strings (`\"2.55\"`); amounts end in `_minor` and are integers in \

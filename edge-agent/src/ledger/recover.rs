@@ -234,13 +234,18 @@ pub(super) fn set_aside(disk: &Disk, place: &Place, file: &File, damage: &Damage
         match copy_range(disk, place, file, range, "damaged") {
             Ok(copied) => Some(copied),
             Err(error) => {
-                tracing::error!(%error, ?damage, "damaged bytes of a log could not be copied aside");
+                tracing::error!(
+                    %error, stream = %damage.stream, segment = damage.segment.0, offset = damage.offset,
+                    bytes = damage.bytes, "damaged bytes of a log could not be copied aside; they stay where they are"
+                );
                 None
             }
         }
     };
     let new = copied.as_ref().is_none_or(|(_, new)| *new);
-    tracing::error!(stream = %damage.stream, first = %damage.first, last = %damage.last, "records of a log are damaged");
+    tracing::error!(
+        stream = %damage.stream, first = damage.first.0, last = damage.last.0, "records of a log are damaged"
+    );
     Loss { damage: damage.clone(), set_aside: copied.map(|(path, _)| path), new }
 }
 

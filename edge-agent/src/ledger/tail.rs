@@ -244,7 +244,12 @@ impl Tail {
 
     fn give_up_file(&mut self, trouble: &Trouble) {
         metrics::counter!("ledger_failures_total", "stream" => self.shared.place.stream.name()).increment(1);
-        tracing::error!(stream = %self.shared.place.stream, ?trouble, "a log could not be written; its segment is closed");
+        let reason = match trouble {
+            Trouble::Full => "the disk is full",
+            Trouble::Failed(reason) => reason,
+            Trouble::TooLarge(_) => "an event is larger than a record may be",
+        };
+        tracing::error!(stream = %self.shared.place.stream, reason, "a log could not be written; its segment is closed");
         self.file = None;
         self.buffer.clear();
         self.written = self.durable;
