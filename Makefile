@@ -47,5 +47,10 @@ demo: need ## head office, two shops and their lanes on this machine, until Ctrl
 	$(call step,build,cargo build --locked --workspace --bins)
 	@exec target/debug/demo
 
-bench: need ## the figures of BENCHMARKS.md, each against its limit
-	$(call step,benchmarks,cargo bench --locked --workspace)
+# One selection, so that dependencies are optimised once. Head office and replay beside the agent need no optimising.
+BENCHES := -p edge-agent -p control-plane --bench ledger --bench close --bench agent --bench ingest
+
+bench: need ## the figures of BENCHMARKS.md, each against its limit; target/bench holds them as JSON
+	$(call step,programs beside the benches,cargo build --quiet --locked --workspace --bins)
+	$(call step,build,cargo bench --quiet --locked $(BENCHES) --no-run)
+	$(call step,benchmarks,cargo bench --quiet --locked $(BENCHES))

@@ -141,9 +141,16 @@ async fn run(folder: &Path) -> Value {
 /// What each kind left in the tables, so that nobody has to believe that they wrote the same.
 async fn same_rows(app: &App, sums: &[Sum]) -> Vec<(String, Vec<i64>)> {
     let mut out = Vec::new();
-    for table in
-        ["events", "tickets", "ticket_lines", "ticket_tenders", "ticket_taxes", "sales_days", "sales_hours", "product_days"]
-    {
+    for table in [
+        "events",
+        "tickets",
+        "ticket_lines",
+        "ticket_tenders",
+        "ticket_taxes",
+        "sales_days",
+        "sales_hours",
+        "product_days",
+    ] {
         let mut counts = Vec::new();
         for sum in sums {
             let mut tx = TenantTx::begin(&app.db, sum.seat.tenant).await.expect("transaction");

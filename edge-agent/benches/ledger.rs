@@ -1,7 +1,10 @@
 //! The ledger against the bare disk, in the same run, on the same folder: latency of one durable append, throughput of
-//! 32 writers, and what thirty days of history cost at start. Prints a table, and one line of JSON at the end.
+//! 32 writers, and what thirty days of history cost at start. Prints a table; figures go to `target/bench/ledger.json`.
 //! `TILLWAY_BENCH_DIR` names the disk to measure, `TILLWAY_BENCH_DAYS` shortens the history.
 #![allow(clippy::print_stdout, reason = "a benchmark is a command-line tool; this file is its only output")]
+#![allow(clippy::float_arithmetic, reason = "ratios of durations; no money here")]
+
+mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -18,13 +21,17 @@ use protocol::id::{NodeId, Seq, Stream, Term};
 use protocol::ledger::Codec;
 use protocol::limits;
 use serde_json::{Value, json};
+use support::{Spread, at_least, at_most, told};
 use uuid::Uuid;
 
 const TERM: Term = Term(1);
-const ROUNDS: usize = 12;
-const PER_ROUND: usize = 150;
+const ROUNDS: usize = 60;
+const PER_ROUND: usize = 30;
 const EVENTS_PER_DAY: u64 = 50_000;
 const HISTORY_BODY: usize = 600;
+const WRITERS: [usize; 4] = [1, 2, 8, 32];
+const TURNS: usize = 7;
+const TURN: Duration = Duration::from_secs(1);
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = std::env::args().collect();
@@ -33,7 +40,7 @@ fn main() -> anyhow::Result<()> {
     {
         return open_history(Path::new(dir));
     }
-    let base = std::env::var_os("TILLWAY_BENCH_DIR").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from);
+    let base = support::disk();
     let dir = tempfile::tempdir_in(&base).with_context(|| format!("cannot write in {}", base.display()))?;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
     let mut latencies = Vec::new();
@@ -42,8 +49,7 @@ fn main() -> anyhow::Result<()> {
     }
     let throughput = throughput(&runtime, dir.path())?;
     let history = history(&runtime, dir.path())?;
-    println!("{}", json!({ "latency": latencies, "throughput": throughput, "history": history }));
-    Ok(())
+    support::write("ledger", &json!({ "latency": latencies, "throughput": throughput, "history": history }))
 }
 
 fn node() -> NodeId {
@@ -98,14 +104,17 @@ fn latency(runtime: &tokio::runtime::Runtime, dir: &Path, body: usize) -> anyhow
     let root = dir.join(format!("logs-{body}"));
     let (logs, _) = Logs::open(&root, node(), TERM, Options::default())?;
     warm_up(runtime, &logs, &root)?;
-    let (mut bare_times, mut ledger_times) = (Vec::new(), Vec::new());
+    let mut bare_rounds = Vec::new();
+    let mut ledger_rounds = Vec::new();
     // Rounds take turns, so that what else the disk does falls on both.
     for _ in 0..ROUNDS {
+        let mut times = Vec::with_capacity(PER_ROUND);
         for _ in 0..PER_ROUND {
             let began = Instant::now();
             bare.write()?;
-            bare_times.push(began.elapsed());
+            times.push(began.elapsed());
         }
+        bare_rounds.push(times);
         let logs = logs.clone();
         let round = runtime.spawn(async move {
             let mut times = Vec::with_capacity(PER_ROUND);
@@ -117,18 +126,28 @@ fn latency(runtime: &tokio::runtime::Runtime, dir: &Path, body: usize) -> anyhow
             }
             Ok::<_, edge_agent::ledger::LedgerError>(times)
         });
-        ledger_times.extend(runtime.block_on(round)??);
+        ledger_rounds.push(runtime.block_on(round)??);
     }
-    let (bare, ledger) = (Quantiles::of(bare_times), Quantiles::of(ledger_times));
-    let ratio = ledger.p50 * 100 / bare.p50.max(1);
-    println!("durable append, body of {body} bytes, one writer, {} each, in microseconds", ROUNDS * PER_ROUND);
-    println!("  bare write + fdatasync   p50 {:>6}  p99 {:>6}", bare.p50 / 1_000, bare.p99 / 1_000);
-    println!("  ledger append            p50 {:>6}  p99 {:>6}", ledger.p50 / 1_000, ledger.p99 / 1_000);
-    println!("  ratio of the medians     {} (limit 1.30)", hundredths(ratio));
-    Ok(json!({
-        "body_bytes": body, "bare_p50_ns": bare.p50, "bare_p99_ns": bare.p99,
-        "ledger_p50_ns": ledger.p50, "ledger_p99_ns": ledger.p99, "ratio_percent": ratio, "limit_percent": 130,
-    }))
+    println!("durable append, body of {body} bytes, one writer, {ROUNDS} rounds of {PER_ROUND} each");
+    let medians = |rounds: &[Vec<Duration>]| rounds.iter().map(|times| p50(times)).collect::<Vec<f64>>();
+    let (bare, ledger) = (medians(&bare_rounds), medians(&ledger_rounds));
+    let (all_bare, all_ledger) = (p50(&bare_rounds.concat()), p50(&ledger_rounds.concat()));
+    let times = Spread { median: all_ledger / all_bare, ..Spread::of(pairs(&ledger, &bare)) };
+    Ok(json!({ "body_bytes": body, "figures": [
+        told("bare write + fdatasync, p50", "us", Spread { median: all_bare, ..Spread::of(bare) }),
+        told("ledger append, p50", "us", Spread { median: all_ledger, ..Spread::of(ledger) }),
+        at_most("append against bare, p50", "times", times, 1.3),
+    ] }))
+}
+
+/// Median of some times, in microseconds.
+fn p50(times: &[Duration]) -> f64 {
+    Spread::of(times.iter().map(|time| time.as_secs_f64() * 1e6).collect()).median
+}
+
+/// Round by round, one over the other.
+fn pairs(over: &[f64], under: &[f64]) -> Vec<f64> {
+    over.iter().zip(under).map(|(over, under)| over / under).collect()
 }
 
 /// Fills the first segment of a fresh log: only those after it are prepared, as they are for the rest of a node's life.
@@ -147,51 +166,36 @@ fn warm_up(runtime: &tokio::runtime::Runtime, logs: &Logs, root: &Path) -> anyho
     Ok(())
 }
 
-struct Quantiles {
-    p50: u64,
-    p99: u64,
-}
-
-impl Quantiles {
-    fn of(mut times: Vec<Duration>) -> Self {
-        times.sort_unstable();
-        let at = |percent: usize| {
-            let time = times.get(times.len() * percent / 100).copied().unwrap_or_default();
-            u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
-        };
-        Self { p50: at(50), p99: at(99) }
-    }
-}
-
-fn hundredths(value: u64) -> String {
-    format!("{}.{:02}", value / 100, value % 100)
-}
-
 fn throughput(runtime: &tokio::runtime::Runtime, dir: &Path) -> anyhow::Result<Value> {
     let disk = Disk::default();
     let options = Options { disk: disk.clone(), ..Options::default() };
     let root = dir.join("logs-many");
     let (logs, _) = Logs::open(&root, node(), TERM, options)?;
     warm_up(runtime, &logs, &root)?;
-    println!("durable appends a second, body of 1500 bytes, three seconds each");
-    let mut rates = Vec::new();
-    let mut by_writers = Vec::new();
-    for writers in [1, 2, 8, 32] {
-        let (events, syncs) = (logs.head(Stream::Fiscal).durable.0, disk.syncs());
-        let began = Instant::now();
-        runtime.block_on(write_along(&logs, writers, Duration::from_secs(3)))?;
-        let took = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX).max(1);
-        let events = logs.head(Stream::Fiscal).durable.0 - events;
-        let syncs = disk.syncs() - syncs;
-        let rate = events * 1_000 / took;
-        println!("  {writers:>3} writers  {rate:>8}  ({} events a sync)", hundredths(events * 100 / syncs.max(1)));
-        rates.push(rate);
-        by_writers.push(json!({ "writers": writers, "per_second": rate, "events": events, "syncs": syncs }));
+    println!("durable appends a second, body of 1500 bytes, {TURNS} turns of {TURN:?} each");
+    let mut rates = WRITERS.map(|_| Vec::new());
+    let mut shared = WRITERS.map(|_| Vec::new());
+    for _ in 0..TURNS {
+        for (index, writers) in WRITERS.into_iter().enumerate() {
+            let (events, syncs) = (logs.head(Stream::Fiscal).durable.0, disk.syncs());
+            let began = Instant::now();
+            runtime.block_on(write_along(&logs, writers, TURN))?;
+            let took = began.elapsed().as_secs_f64();
+            let events = f64::from(u32::try_from(logs.head(Stream::Fiscal).durable.0 - events)?);
+            let syncs = f64::from(u32::try_from(disk.syncs() - syncs)?);
+            if let (Some(rates), Some(shared)) = (rates.get_mut(index), shared.get_mut(index)) {
+                rates.push(events / took);
+                shared.push(events / syncs.max(1.0));
+            }
+        }
     }
-    let one = rates.first().copied().unwrap_or(1).max(1);
-    let ratio = rates.last().copied().unwrap_or(0) * 100 / one;
-    println!("  32 writers against one   {} (limit 10)", hundredths(ratio));
-    Ok(json!({ "by_writers": by_writers, "ratio_percent": ratio, "limit_percent": 1_000 }))
+    let [one, .., many] = &rates;
+    let mut figures = vec![at_least("32 writers against one", "times", Spread::of(pairs(many, one)), 10.0)];
+    for ((writers, rates), shared) in WRITERS.into_iter().zip(&rates).zip(&shared) {
+        figures.push(told(&format!("{writers} writers"), "appends/s", Spread::of(rates.clone())));
+        figures.push(told(&format!("{writers} writers"), "appends a sync", Spread::of(shared.clone())));
+    }
+    Ok(json!({ "figures": figures }))
 }
 
 async fn write_along(logs: &Logs, writers: usize, time: Duration) -> anyhow::Result<()> {
