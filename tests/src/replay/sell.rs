@@ -72,7 +72,7 @@ impl From<Ticket> for Basket {
 /// keys: the same root, lane and receipt count once.
 ///
 /// # Errors
-/// See [`SellError`].
+/// The node refused the receipt for good, or could not be reached for too long.
 pub async fn sell(lane: &mut Lane, planned: &Planned, run: &str) -> Result<i64, SellError> {
     let root = format!("{run}:{}", planned.number);
     if planned.kind == Kind::WriteOff {

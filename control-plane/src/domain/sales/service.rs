@@ -38,11 +38,11 @@ pub async fn ingest(
     ingest::ingest(&app.db, app.clock.now(), ingest::log_of(who, stream), stream, who.tenant, records).await
 }
 
-/// [`ingest`] for a batch whose figures the database refused: event by event, so that the one at fault is found, kept
+/// [`ingest()`] for a batch whose figures the database refused: event by event, so that the one at fault is found, kept
 /// with its flaw, and blocks nothing.
 ///
 /// # Errors
-/// As [`ingest`]; events before the one at fault are kept then.
+/// As [`ingest()`]; events before the one at fault are kept then.
 pub async fn ingest_one_by_one(
     app: &App,
     who: &NodeIdentity,

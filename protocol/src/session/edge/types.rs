@@ -42,9 +42,9 @@ pub struct ReadRequest {
 /// What the shell is to do or to know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EdgeEvent {
-    /// Dial; answer with [`Edge::connected`] or [`Edge::disconnected`].
+    /// Dial; answer with [`Edge::connected`](super::Edge::connected) or [`Edge::disconnected`](super::Edge::disconnected).
     Connect,
-    /// Send what [`Edge::poll_transmit`] still holds, then close the connection.
+    /// Send what [`Edge::poll_transmit`](super::Edge::poll_transmit) still holds, then close the connection.
     Disconnect(Closed),
     /// HQ accepted the node: its time, and its signature over it (may be empty).
     Welcomed {
@@ -53,7 +53,7 @@ pub enum EdgeEvent {
         /// Empty while HQ does not sign its time.
         time_signature: Vec<u8>,
     },
-    /// Read records; answer with [`Edge::supply`] or [`Edge::read_failed`].
+    /// Read records; answer with [`Edge::supply`](super::Edge::supply) or [`Edge::read_failed`](super::Edge::read_failed).
     Read(ReadRequest),
     /// HQ has committed everything up to here: the log may retire it once its own conditions hold.
     Settled {
@@ -71,9 +71,9 @@ pub enum EdgeEvent {
         /// The last seq in the log.
         log: Seq,
     },
-    /// Sign the head of this log; answer with [`Edge::checkpoint`].
+    /// Sign the head of this log; answer with [`Edge::checkpoint`](super::Edge::checkpoint).
     SignCheckpoint(Stream),
-    /// A delivery is here; answer with [`Edge::applied`].
+    /// A delivery is here; answer with [`Edge::applied`](super::Edge::applied).
     Delivered(Delivered),
 }
 
