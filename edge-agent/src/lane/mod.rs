@@ -60,8 +60,9 @@ pub struct Running {
 /// The logs cannot be read.
 pub async fn start(parts: Parts) -> Result<Running, LedgerError> {
     let (logs, index, now) = (parts.logs.clone(), Arc::clone(&parts.index), parts.clock.now());
-    let recovered =
-        tokio::task::spawn_blocking(move || recover::recover(&logs, &index, now)).await.map_err(LedgerError::reader)??;
+    let recovered = tokio::task::spawn_blocking(move || recover::recover(&logs, &index, now))
+        .await
+        .map_err(LedgerError::reader)??;
     tracing::info!(
         open_tickets = recovered.floor.tickets.len(),
         fiscal_records = recovered.fiscal,

@@ -68,7 +68,8 @@ fn follow_fiscal(logs: &Logs, index: &Index, floor: &mut Floor, now: Timestamp) 
     let mut known = index.cursors.get(Stream::Fiscal, term).ok().flatten();
     if known.is_some_and(|known| known > head.durable) {
         tracing::error!(
-            index = known.map(|seq| seq.0), log = head.durable.0,
+            index = known.map(|seq| seq.0),
+            log = head.durable.0,
             "the index knows of sales that the fiscal log does not hold: was an old copy of the disk restored? \
              The index is rebuilt"
         );

@@ -36,13 +36,9 @@ impl Returned {
     }
 
     pub(super) fn put(&self, sold: Sold, by: By, line: &ReturnedLine) -> sled::Result<()> {
-        let key = [
-            Self::prefix(sold).as_slice(),
-            &by.term.0.to_be_bytes(),
-            &by.seq.0.to_be_bytes(),
-            &by.index.to_be_bytes(),
-        ]
-        .concat();
+        let key =
+            [Self::prefix(sold).as_slice(), &by.term.0.to_be_bytes(), &by.seq.0.to_be_bytes(), &by.index.to_be_bytes()]
+                .concat();
         let bytes = postcard::to_stdvec(line).map_err(|error| sled::Error::Unsupported(error.to_string()))?;
         self.0.insert(key, bytes).map(drop)
     }

@@ -283,7 +283,12 @@ pub struct LaidOut {
 
 /// Lays out records that follow `head` (position and chain hash), which moves on: decoding, counting and hashing
 /// are done here, so that what is timed afterwards is PostgreSQL alone.
-pub fn lay_out(who: &NodeIdentity, now: Timestamp, records: Vec<Record>, head: &mut (Seq, protocol::ledger::Hash)) -> LaidOut {
+pub fn lay_out(
+    who: &NodeIdentity,
+    now: Timestamp,
+    records: Vec<Record>,
+    head: &mut (Seq, protocol::ledger::Hash),
+) -> LaidOut {
     let mut projector = super::projector::Projector::new(now);
     for record in records {
         head.1 = protocol::ledger::link(&head.1, &record);
