@@ -41,7 +41,7 @@ build:
 	$(call step,build,cargo build --quiet --locked --workspace --all-targets)
 
 tests:
-	$(call step,tests,cargo test --quiet --locked --workspace)
+	$(call step,tests,cargo test --quiet --locked --workspace --no-fail-fast)
 
 demo: need ## head office, two shops and their lanes on this machine, until Ctrl-C or DEMO_SECONDS
 	$(call step,build,cargo build --locked --workspace --bins)
