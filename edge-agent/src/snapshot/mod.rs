@@ -20,6 +20,9 @@ use files::{Folder, Piece};
 
 /// Deltas after a snapshot before the whole is written again: a start reads that many small files at most.
 const DELTAS: usize = 32;
+/// A delta beyond this is followed by a whole snapshot at once: laid out product by product at every start, it would
+/// take several times the memory that the book does.
+const LARGE_DELTA_BYTES: usize = 256 << 10;
 
 /// Why something HQ sent was not taken.
 #[derive(Debug, thiserror::Error)]
@@ -156,7 +159,8 @@ impl Snapshots {
         match delta {
             Some((piece, bytes)) => {
                 folder.write(&piece, &bytes).map_err(on(folder))?;
-                if deltas_after_newest(folder).map_err(on(folder))? > DELTAS {
+                let large = bytes.len() > LARGE_DELTA_BYTES;
+                if large || deltas_after_newest(folder).map_err(on(folder))? > DELTAS {
                     folder.write(&Piece::Whole(version), book.as_bytes()).map_err(on(folder))?;
                 }
             }

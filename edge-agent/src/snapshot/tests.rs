@@ -106,6 +106,21 @@ fn a_damaged_newest_generation_falls_back_and_deltas_bring_it_forward() {
 }
 
 #[test]
+fn a_large_delta_is_not_laid_out_again_at_every_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshots = open(dir.path());
+    snapshots.apply(whole(1, "1")).unwrap();
+    let upserts: Vec<Product> = (0..20_000).map(|number| product(&format!("B{number:05}"), "2")).collect();
+    let delta = CatalogueDelta { from: Version(1), to: Version(2), upserts, removals: vec![] };
+    snapshots.apply(Delivery::CatalogueDelta(delta).to_bytes().unwrap()).unwrap();
+    drop(snapshots);
+    let folder = Layout::initial(dir.path()).collection(Collection::Catalogue);
+    assert!(folder.join(Piece::Whole(Version(2)).file_name()).exists());
+    let again = open(dir.path());
+    assert_eq!((again.have(Collection::Catalogue), again.book().len()), (Version(2), 20_001));
+}
+
+#[test]
 fn a_half_written_file_is_swept_away() {
     let dir = tempfile::tempdir().unwrap();
     open(dir.path()).apply(whole(1, "1")).unwrap();
