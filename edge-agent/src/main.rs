@@ -2,16 +2,24 @@
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Parser;
 use edge_agent::cli::{self, Cli};
+
+/// How long work that nobody waits for any more may go on after the end.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
     // Whoever set a provider before us set the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
-    let ended =
-        tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(cli::run(cli)));
+    let ended = tokio::runtime::Runtime::new().map_err(anyhow::Error::from).and_then(|runtime| {
+        let ended = runtime.block_on(cli::run(cli));
+        // The node is closed by now. A file read that hangs on a dying disk must not keep the process from ending.
+        runtime.shutdown_timeout(LAST_WORDS);
+        ended
+    });
     match ended {
         Ok(code) => code,
         Err(error) => {

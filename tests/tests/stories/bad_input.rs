@@ -120,12 +120,16 @@ async fn head_office_refuses_what_is_wrong_and_lives() {
     for (name, label, at_least) in [
         ("tillway_enrolments_refused_total", "", 1),
         ("tillway_http_requests_total", "401", 4),
-        ("tillway_http_requests_total", "413", 0),
+        ("tillway_http_requests_total", "413", 1),
         ("tillway_gateway_refused_total", "", 1),
         ("tillway_gateway_closed_total", "", 1),
     ] {
         let found = counted(&metrics, name, label);
         assert!(found >= at_least, "{name} {label}: {found}\n{metrics}");
+    }
+    let log = street.town.log().unwrap();
+    for said in ["\"level\":\"WARN\"", "\"status\":401", "\"status\":413"] {
+        assert!(log.contains(said), "nothing in the log says {said}:\n{log}");
     }
     let mut lane = street.lane("Till 1").await;
     sell(&mut lane, "a", "MUG", 1).await;
