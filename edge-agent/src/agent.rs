@@ -273,11 +273,20 @@ async fn open_doors(
     let metrics = match &config.metrics {
         Some(metrics) => {
             let address = metrics.listen;
-            let listener = bind(address).await.with_context(|| format!("cannot listen on metrics.listen {address}: is another program there? change it in node.toml, or end that program"))?;
-            let address = listener.local_addr()?;
-            let router = telemetry::router(recorder.clone());
-            doors.spawn(serve_tcp(listener, None, router, Arc::default(), stopping.clone()));
-            Some(address)
+            match bind(address).await {
+                Ok(listener) => {
+                    let address = listener.local_addr()?;
+                    let router = telemetry::router(recorder.clone());
+                    doors.spawn(serve_tcp(listener, None, router, Arc::default(), stopping.clone()));
+                    Some(address)
+                }
+                // Nobody watching is no reason not to sell.
+                Err(error) => {
+                    tracing::error!(%error, %address, "the door for monitoring stays shut: is another program at \
+                        metrics.listen? change it in node.toml, or end that program");
+                    None
+                }
+            }
         }
         None => None,
     };

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
+use crate::doors;
 use crate::enroll::{Enrolled, Options, enroll};
 use crate::error::EnrollError;
 
@@ -61,15 +62,15 @@ struct EnrollArgs {
     /// What people call the node; by default the host name.
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
-    /// HTTPS for the terminals of the shop.
-    #[arg(long, value_name = "ADDR", default_value = "0.0.0.0:8443")]
-    terminal_https: SocketAddr,
-    /// Plain HTTP for terminals on this very box; loopback only.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    terminal_http: SocketAddr,
-    /// Where Prometheus reads.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9108")]
-    metrics: SocketAddr,
+    /// HTTPS for the terminals of the shop; by default 0.0.0.0:8443, or the next port that is free.
+    #[arg(long, value_name = "ADDR")]
+    terminal_https: Option<SocketAddr>,
+    /// Plain HTTP for terminals on this very box, loopback only; by default 127.0.0.1:8080, or the next that is free.
+    #[arg(long, value_name = "ADDR")]
+    terminal_http: Option<SocketAddr>,
+    /// Where Prometheus reads; by default 127.0.0.1:9108, or the next that is free.
+    #[arg(long, value_name = "ADDR")]
+    metrics: Option<SocketAddr>,
     /// Set a node that is in the folder aside (nothing is deleted) and enrol a new one in its place.
     #[arg(long)]
     force: bool,
@@ -93,13 +94,14 @@ fn run(args: EnrollArgs) -> ExitCode {
     // Whoever installed a provider before us installed the same one.
     drop(rustls::crypto::ring::default_provider().install_default());
     let json = args.json;
+    let (terminal, metrics) = doors::choose(args.terminal_https, args.terminal_http, args.metrics);
     let options = Options {
         hq: args.hq,
         claim: args.claim,
         dir: args.dir,
         name: args.name,
-        terminal: firmware_config::Terminal { https: args.terminal_https, http: args.terminal_http },
-        metrics: Some(args.metrics),
+        terminal,
+        metrics: Some(metrics),
         force: args.force,
     };
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
@@ -132,6 +134,10 @@ fn say(enrolled: &Enrolled, json: bool) {
         "  head office  {} (QUIC){}",
         enrolled.quic,
         enrolled.tcp.as_ref().map(|tcp| format!(", {tcp} (TLS)")).unwrap_or_default()
+    );
+    println!(
+        "  terminals    https://{} on the LAN, http://{} on this box",
+        enrolled.terminal_https, enrolled.terminal_http
     );
     println!("  certificate  until {}", enrolled.certificate_expires_at);
     if let Some(aside) = &enrolled.set_aside {

@@ -48,7 +48,7 @@ impl Options {
             dir: dir.to_owned(),
             name: None,
             terminal: Terminal::default(),
-            metrics: Some(SocketAddr::from(([127, 0, 0, 1], 9108))),
+            metrics: Some(crate::doors::METRICS),
             force: false,
         }
     }
@@ -75,6 +75,10 @@ pub struct Enrolled {
     pub quic: String,
     /// HQ's TLS door.
     pub tcp: Option<String>,
+    /// The terminals' door on the LAN.
+    pub terminal_https: SocketAddr,
+    /// The terminals' door on this box.
+    pub terminal_http: SocketAddr,
     /// When its certificate ends (RFC 3339).
     pub certificate_expires_at: String,
     /// Where a node that was there before was put.
@@ -131,6 +135,8 @@ pub async fn enroll(options: Options) -> Result<Enrolled, EnrollError> {
         config: layout.config(),
         quic: answer.quic.clone(),
         tcp: answer.tcp.clone(),
+        terminal_https: options.terminal.https,
+        terminal_http: options.terminal.http,
         certificate_expires_at: answer.certificate_expires_at.to_string(),
         set_aside,
     })

@@ -2,6 +2,7 @@
 //! A library for the binary `provision` and for tests; knows nothing of what a node does once it is one.
 
 pub mod cli;
+pub mod doors;
 pub mod enroll;
 mod facts;
 mod files;
