@@ -27,8 +27,8 @@ use support::{Spread, Wire, at_least, at_most, told};
 /// HOUSE's limits: one close within three bare writes, 32 lanes at least four times one.
 const MOST_TIMES_BARE: f64 = 3.0;
 const LEAST_TIMES_ONE: f64 = 4.0;
-const ROUNDS: usize = 60;
-const PER_ROUND: usize = 20;
+const ROUNDS: usize = 15;
+const PER_ROUND: usize = 100;
 const TURNS: usize = 7;
 const LANES: usize = 32;
 /// All baskets are open before the watch starts, and a node keeps a thousand.

@@ -25,8 +25,8 @@ use support::{Spread, at_least, at_most, told};
 use uuid::Uuid;
 
 const TERM: Term = Term(1);
-const ROUNDS: usize = 60;
-const PER_ROUND: usize = 30;
+const ROUNDS: usize = 15;
+const PER_ROUND: usize = 150;
 const EVENTS_PER_DAY: u64 = 50_000;
 const HISTORY_BODY: usize = 600;
 const WRITERS: [usize; 4] = [1, 2, 8, 32];
