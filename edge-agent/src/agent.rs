@@ -343,14 +343,20 @@ fn report_rebuilt(logs: &Logs, rebuilt: &store::Rebuilt, records: u64) {
 }
 
 impl Running {
-    /// Stops cleanly: no new requests, answers to those under way, everything on the disk.
+    /// Stops cleanly, as [`Self::close`], and lets go of everything.
     pub async fn stop(mut self) {
+        self.close().await;
+    }
+
+    /// Closes the node: no new requests, answers to those under way, everything on the disk. What is left afterwards
+    /// is memory.
+    pub async fn close(&mut self) {
         if self.stopping.send(true).is_err() {
             tracing::debug!("nobody was left to be stopped");
         }
         let ended = tokio::time::timeout(STOP_TIMEOUT, async {
             while self.doors.join_next().await.is_some() {}
-            if let Err(error) = self.lanes.await {
+            if let Err(error) = (&mut self.lanes).await {
                 tracing::error!(%error, "the lanes ended badly");
             }
         });
@@ -362,7 +368,7 @@ impl Running {
             uplink.stop().await;
         }
         self.background.shutdown().await;
-        let index = self.index;
+        let index = Arc::clone(&self.index);
         let synced = tokio::task::spawn_blocking(move || index.sync()).await;
         if let Ok(Err(error)) = synced {
             tracing::warn!(%error, "the index was not synced; the next start catches up");
