@@ -40,8 +40,9 @@ one-provider:
 build:
 	$(call step,build,cargo build --quiet --locked --workspace --all-targets)
 
+# A test that stands still is a failure that names itself (cargo says which has been running for over a minute).
 tests:
-	$(call step,tests,cargo test --quiet --locked --workspace --no-fail-fast)
+	$(call step,tests,timeout --verbose 1500 cargo test --quiet --locked --workspace --no-fail-fast)
 
 demo: need ## head office, two shops and their lanes on this machine, until Ctrl-C or DEMO_SECONDS
 	$(call step,build,cargo build --locked --workspace --bins)

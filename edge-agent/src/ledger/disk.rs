@@ -20,6 +20,8 @@ pub enum Operation {
     Write,
     /// fdatasync or fsync of a file.
     Sync,
+    /// Reading bytes.
+    Read,
 }
 
 /// Access to the disk. Clones share counters and planned failures.
@@ -41,8 +43,8 @@ struct Inner {
 #[derive(Debug, Default)]
 struct Plan {
     failures: Vec<(Operation, i32, u64)>,
-    syncs_held: bool,
-    syncs_waiting: u64,
+    held: Option<Operation>,
+    waiting: u64,
 }
 
 impl Disk {
@@ -68,25 +70,25 @@ impl Disk {
         self.inner.armed.store(true, Ordering::Release);
     }
 
-    /// Ends all planned failures and lets held syncs go.
+    /// Ends all planned failures and lets held operations go.
     pub fn heal(&self) {
         let mut plan = lock(&self.inner.plan);
         plan.failures.clear();
-        plan.syncs_held = false;
+        plan.held = None;
         self.inner.armed.store(false, Ordering::Release);
         self.inner.changed.notify_all();
     }
 
-    /// Holds every sync until [`Self::heal`].
-    pub fn hold_syncs(&self) {
-        lock(&self.inner.plan).syncs_held = true;
+    /// Holds every operation of a kind until [`Self::heal`], as a disk that takes its time would.
+    pub fn hold(&self, operation: Operation) {
+        lock(&self.inner.plan).held = Some(operation);
         self.inner.armed.store(true, Ordering::Release);
     }
 
-    /// Blocks until a sync is being held.
-    pub fn wait_for_held_sync(&self) {
+    /// Blocks until an operation is being held.
+    pub fn wait_for_held(&self) {
         let mut plan = lock(&self.inner.plan);
-        while plan.syncs_waiting == 0 {
+        while plan.waiting == 0 {
             plan = self.inner.changed.wait(plan).unwrap_or_else(PoisonError::into_inner);
         }
     }
@@ -96,13 +98,13 @@ impl Disk {
             return Ok(());
         }
         let mut plan = lock(&self.inner.plan);
-        if operation == Operation::Sync && plan.syncs_held {
-            plan.syncs_waiting += 1;
+        if plan.held == Some(operation) {
+            plan.waiting += 1;
             self.inner.changed.notify_all();
-            while plan.syncs_held {
+            while plan.held == Some(operation) {
                 plan = self.inner.changed.wait(plan).unwrap_or_else(PoisonError::into_inner);
             }
-            plan.syncs_waiting -= 1;
+            plan.waiting -= 1;
         }
         for (planned, errno, times) in &mut plan.failures {
             if *planned == operation && *times > 0 {
@@ -148,6 +150,7 @@ impl Disk {
 
     /// Fills `bytes` as far as the file goes and says how far that was.
     pub(super) fn read_at(&self, file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        self.check(Operation::Read)?;
         let mut done = 0;
         while let Some(rest) = bytes.get_mut(done..).filter(|rest| !rest.is_empty()) {
             match file.read_at(rest, offset + done as u64) {

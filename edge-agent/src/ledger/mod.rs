@@ -270,7 +270,7 @@ impl Logs {
         f: &mut dyn FnMut(&Record) -> Result<(), LedgerError>,
     ) -> Result<(), LedgerError> {
         let shared = self.shared(stream);
-        let upto = shared.view().durable;
+        let upto = shared.durable();
         shared.walk(from, upto, &mut |found| {
             f(&found.to_record())?;
             Ok(ControlFlow::Continue(()))

@@ -83,6 +83,8 @@ impl Shared {
         Self { place, disk, view: RwLock::new(view), head, sealed, retiring }
     }
 
+    /// The published state, locked. Taken twice by one thread it stands still for ever as soon as the writer waits in
+    /// between, so a guard ends with its statement: bind what you need of it, never pass it on as an argument.
     pub(super) fn view(&self) -> RwLockReadGuard<'_, View> {
         self.view.read().unwrap_or_else(PoisonError::into_inner)
     }
@@ -90,6 +92,11 @@ impl Shared {
     /// For the writer, and for whoever retires segments: never held over a disk access.
     pub(super) fn view_mut(&self) -> RwLockWriteGuard<'_, View> {
         self.view.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The last durable seq of this moment.
+    pub(super) fn durable(&self) -> Seq {
+        self.view().durable
     }
 
     pub(super) fn head(&self) -> Head {
@@ -254,7 +261,8 @@ impl Shared {
         if max_events == 0 {
             return Ok(records);
         }
-        self.walk(from, self.view().durable, &mut |found| {
+        let upto = self.durable();
+        self.walk(from, upto, &mut |found| {
             bytes = bytes.saturating_add(found.body.len());
             if !records.is_empty() && bytes > max_bytes {
                 return Ok(ControlFlow::Break(()));

@@ -26,14 +26,14 @@ async fn those_who_wait_together_share_one_sync() {
     let home = tempfile::tempdir().unwrap();
     let disk = Disk::default();
     let logs = open_on(home.path(), &disk);
-    disk.hold_syncs();
+    disk.hold(Operation::Sync);
     let append = |n: u64| {
         let logs = logs.clone();
         tokio::spawn(async move { logs.append(Stream::Fiscal, event(n, 100)).await.unwrap().seq })
     };
     let first = append(0);
     queued(&logs, 1).await;
-    disk.wait_for_held_sync();
+    disk.wait_for_held();
     let before = disk.syncs();
     let others: Vec<_> = (1..=31).map(append).collect();
     queued(&logs, 32 * (100 + limits::LEDGER_QUEUE_ITEM_BYTES)).await;
@@ -68,13 +68,13 @@ async fn nothing_is_shown_before_it_is_durable() {
     let disk = Disk::default();
     let logs = open_on(home.path(), &disk);
     let mut watch = logs.watch(Stream::Fiscal);
-    disk.hold_syncs();
+    disk.hold(Operation::Sync);
     let waiting = tokio::spawn({
         let logs = logs.clone();
         async move { logs.append(Stream::Fiscal, event(1, 10)).await.unwrap() }
     });
     queued(&logs, 1).await;
-    disk.wait_for_held_sync();
+    disk.wait_for_held();
     assert_eq!(logs.head(Stream::Fiscal).durable, Seq(0));
     assert!(!watch.has_changed().unwrap() && all(&logs, Stream::Fiscal).is_empty());
     assert!(!waiting.is_finished());
@@ -95,7 +95,7 @@ async fn loose_events_are_bounded_come_in_order_and_become_durable_by_themselves
         logs.append_unsynced(Stream::Work, event(n, 20)).unwrap();
     }
     tokio::time::timeout(Duration::from_secs(20), watch.wait_for(|seq| *seq == Seq(3))).await.unwrap().unwrap();
-    disk.hold_syncs();
+    disk.hold(Operation::Sync);
     let mut taken = 3;
     while logs.append_unsynced(Stream::Work, event(taken + 1, 100_000)).is_ok() {
         taken += 1;
@@ -205,6 +205,26 @@ async fn readers_see_a_gapless_log_while_it_is_written_and_rolled() {
         if record.seq == Seq(599) { Err(LedgerError::reader("enough")) } else { Ok(()) }
     });
     assert_eq!((seen.unwrap_err().to_string(), count), ("enough".to_owned(), 10));
+}
+
+/// The lock of the published state is not held over a read of the disk: with the writer in line for it, the reader's
+/// next look would wait for the writer, the writer for the reader, and the shop for both.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_slow_read_of_old_sales_keeps_nobody_from_selling() {
+    let home = tempfile::tempdir().unwrap();
+    let disk = Disk::default();
+    let logs = open_on(home.path(), &disk);
+    fill(&logs, Stream::Fiscal, 1..=3, 100).await;
+    disk.hold(Operation::Read);
+    let reader = tokio::task::spawn_blocking({
+        let logs = logs.clone();
+        move || logs.read(Stream::Fiscal, Seq(1), 10, 10_000).unwrap()
+    });
+    disk.wait_for_held();
+    let sold = tokio::time::timeout(Duration::from_secs(20), logs.append(Stream::Fiscal, event(4, 100))).await;
+    disk.heal();
+    assert_eq!(seqs(&reader.await.unwrap()), [1, 2, 3]);
+    assert_eq!(sold.expect("a sale waited for a reader").unwrap().seq, Seq(4));
 }
 
 #[tokio::test]
