@@ -1,6 +1,9 @@
 //! Composition root: every task and every bounded channel of a node, top-down, in one read. Wires; decides
 //! nothing. A node starts and sells with no internet, and with no index.
 
+mod disk;
+mod doors;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,20 +16,17 @@ use protocol::collection::Collection;
 use protocol::limits;
 use protocol::session::edge::Delivered;
 use serde::{Deserialize, Serialize};
-use tokio::net::UnixListener;
 use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 use crate::clock::Clock;
 use crate::desk::Desk;
-use crate::identity::{Identity, TerminalIdentity};
+use crate::identity::Identity;
 use crate::lane;
-use crate::ledger::{Logs, Loss, Options};
+use crate::ledger::Logs;
 use crate::snapshot::{ApplyError, Snapshots};
 use crate::store::index::Index;
-use crate::terminal::serve::{Connections, bind, serve_tcp, serve_unix};
-use crate::terminal::{self, Till, control};
+use crate::terminal::Till;
 use crate::{health, retention, stop, store, telemetry, uplink};
 
 /// What an agent is started with.
@@ -86,7 +86,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     let (changes, _) = broadcast::channel(limits::CHANGES_WAITING);
     let recorder = telemetry::recorder()?;
 
-    let (logs, opened, snapshots) = open_disk(&config, &layout, changes.clone()).await?;
+    let (logs, opened, snapshots) = disk::open_disk(&config, &layout, changes.clone()).await?;
     let index = Arc::new(Index::open(&opened.db).context("the index does not open")?);
 
     let parts = lane::Parts {
@@ -99,7 +99,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     };
     let lanes = lane::start(parts).await.context("the lanes cannot be restored from the logs")?;
     if let Some(rebuilt) = &opened.rebuilt {
-        report_rebuilt(&logs, rebuilt, lanes.caught_up);
+        disk::report_rebuilt(&logs, rebuilt, lanes.caught_up);
     }
 
     let subject = health::Subject { data: layout.data().to_owned(), snapshots: snapshots.clone(), index };
@@ -118,15 +118,15 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         throttle: Arc::default(),
     };
 
-    let mut doors = JoinSet::new();
-    let addresses = open_doors(&mut doors, &config, &layout, &till, &recorder, &stopping).await?;
+    let mut open = JoinSet::new();
+    let addresses = doors::open_doors(&mut open, &config, &layout, &till, &recorder, &stopping).await?;
     let mut background = JoinSet::new();
     background.spawn(telemetry::upkeep(recorder));
     background.spawn(async move { drop(health_task.await) });
 
     let uplink = start_uplink(&mut background, &config, &layout, &snapshots, &logs, &clock, &stopping);
 
-    write_addresses(&layout, &addresses)?;
+    doors::write_addresses(&layout, &addresses)?;
     tracing::info!(
         node = %config.node.node_id, name = config.node.name, term = config.node.term.0,
         terminal_http = %addresses.terminal_http,
@@ -143,7 +143,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         logs,
         desk,
         stopping: stopper,
-        doors,
+        doors: open,
         lanes: lanes.task,
         background,
         uplink,
@@ -207,138 +207,6 @@ async fn deliver(
         if applied.send(uplink::Applied { collection, version, wants_snapshot }).await.is_err() {
             return;
         }
-    }
-}
-
-/// Everything that stands on the disk, opened on a thread that may block.
-async fn open_disk(
-    config: &NodeConfig,
-    layout: &Layout,
-    changes: broadcast::Sender<crate::core::change::Change>,
-) -> anyhow::Result<(Logs, store::Opened, Snapshots)> {
-    let (node, term, layout) = (config.node.node_id, config.node.term, layout.clone());
-    tokio::task::spawn_blocking(move || {
-        let (logs, report) = Logs::open(&layout.logs(), node, term, Options::default())?;
-        for loss in report.losses() {
-            let Loss { damage, set_aside, new } = loss;
-            tracing::error!(
-                stream = %damage.stream, term = damage.term.0, first = damage.first.0, last = damage.last.0,
-                segment = damage.segment.0, offset = damage.offset, bytes = damage.bytes, new,
-                copy = set_aside.as_ref().map(|copy| tracing::field::display(copy.display())),
-                "a part of a log is damaged: its bytes are copied aside, all other records are read; \
-                 see `edge-agent journal verify`"
-            );
-        }
-        let opened = store::open(&layout.index())?;
-        let snapshots = Snapshots::open(&layout, changes)?;
-        anyhow::Ok((logs, opened, snapshots))
-    })
-    .await?
-}
-
-/// Opens the doors: loopback, LAN, control socket, metrics.
-async fn open_doors(
-    doors: &mut JoinSet<()>,
-    config: &NodeConfig,
-    layout: &Layout,
-    till: &Till,
-    recorder: &metrics_exporter_prometheus::PrometheusHandle,
-    stopping: &watch::Receiver<bool>,
-) -> anyhow::Result<Addresses> {
-    let router = terminal::router(till.clone());
-    let connections = Arc::new(Connections::default());
-
-    let http = config.terminal.http;
-    anyhow::ensure!(http.ip().is_loopback(), "terminal.http {http} is not loopback: it carries tokens in clear");
-    let listener = bind(http).await.with_context(|| format!("cannot listen on terminal.http {http}: is another program there? change it in node.toml, or end that program"))?;
-    let terminal_http = listener.local_addr()?;
-    doors.spawn(serve_tcp(listener, None, router.clone(), Arc::clone(&connections), stopping.clone()));
-
-    let https = config.terminal.https;
-    let terminal_https = match TerminalIdentity::load(layout) {
-        Ok(identity) => {
-            let acceptor = TlsAcceptor::from(identity.tls());
-            let listener = bind(https).await.with_context(|| format!("cannot listen on terminal.https {https}: is another program there? change it in node.toml, or end that program"))?;
-            let address = listener.local_addr()?;
-            doors.spawn(serve_tcp(listener, Some(acceptor), router, connections, stopping.clone()));
-            Some(address)
-        }
-        // A certificate stops no sale: lanes on this box go on.
-        Err(error) => {
-            tracing::error!(%error, "the door on the shop's LAN stays shut");
-            None
-        }
-    };
-
-    let metrics = match &config.metrics {
-        Some(metrics) => {
-            let address = metrics.listen;
-            match bind(address).await {
-                Ok(listener) => {
-                    let address = listener.local_addr()?;
-                    let router = telemetry::router(recorder.clone());
-                    doors.spawn(serve_tcp(listener, None, router, Arc::default(), stopping.clone()));
-                    Some(address)
-                }
-                // Nobody watching is no reason not to sell.
-                Err(error) => {
-                    tracing::error!(%error, %address, "the door for monitoring stays shut: is another program at \
-                        metrics.listen? change it in node.toml, or end that program");
-                    None
-                }
-            }
-        }
-        None => None,
-    };
-
-    let socket = bind_control(layout)?;
-    doors.spawn(serve_unix(socket, control::router(till.clone()), stopping.clone()));
-    Ok(Addresses { terminal_http, terminal_https, metrics })
-}
-
-/// The control socket, for its owner alone. A socket left by an agent that was killed makes room: the lock of
-/// the logs says that no other one runs.
-fn bind_control(layout: &Layout) -> anyhow::Result<UnixListener> {
-    use std::os::unix::fs::PermissionsExt;
-    let path = layout.control_socket();
-    match std::fs::remove_file(&path) {
-        Ok(()) => {}
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error).with_context(|| format!("cannot remove the old {}", path.display())),
-    }
-    let listener = UnixListener::bind(&path)
-        .with_context(|| format!("cannot make {} (a path of at most 100 bytes?)", path.display()))?;
-    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(listener)
-}
-
-fn write_addresses(layout: &Layout, addresses: &Addresses) -> anyhow::Result<()> {
-    let (path, temporary) = (layout.addresses(), layout.addresses().with_extension("tmp"));
-    std::fs::write(&temporary, serde_json::to_vec(addresses)?)?;
-    std::fs::rename(&temporary, &path).with_context(|| format!("cannot write {}", path.display()))
-}
-
-/// Says in the telemetry log that the index had to be made anew, so that HQ can show it.
-fn report_rebuilt(logs: &Logs, rebuilt: &store::Rebuilt, records: u64) {
-    match rebuilt {
-        store::Rebuilt::Missing if records == 0 => tracing::info!("a new index was made: there are no records yet"),
-        store::Rebuilt::Missing => tracing::warn!(records, "there was no index: it was rebuilt from the logs"),
-        store::Rebuilt::SetAside { reason, to } => tracing::warn!(
-            records, reason, set_aside = %to.display(), "the index would not open: it was rebuilt from the logs"
-        ),
-    }
-    metrics::counter!("tillway_index_rebuilds_total").increment(1);
-    let reason = match rebuilt {
-        store::Rebuilt::Missing => "missing".to_owned(),
-        store::Rebuilt::SetAside { reason, .. } => reason.clone(),
-    };
-    let event = telemetry::IndexRebuiltV1 { reason, records };
-    let noted = event
-        .encode()
-        .map_err(anyhow::Error::from)
-        .and_then(|raw| logs.append_unsynced(protocol::id::Stream::Telemetry, raw).map_err(anyhow::Error::from));
-    if let Err(error) = noted {
-        tracing::warn!(%error, "the rebuilding was not noted in the telemetry log");
     }
 }
 
