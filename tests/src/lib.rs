@@ -1,5 +1,6 @@
 //! The proving ground: what tries Tillway as shops, networks and people would. Nothing imports this crate.
 
+pub mod browser;
 pub mod catalogue;
 pub mod cli;
 pub mod cloud;
