@@ -21,6 +21,7 @@ pub mod session;
 pub mod tax;
 pub mod ticket;
 pub mod timestamp;
+pub mod topic;
 pub mod version;
 
 #[cfg(any(test, feature = "testing"))]

@@ -193,3 +193,8 @@ pub const STANDING_CHECK_MS: u64 = 500;
 pub const COMMIT_PATIENCE_MS: u64 = 60_000;
 /// Contradicting events that HQ keeps of one log; beyond it they are only counted, so that a forger fills no disk.
 pub const FORKS_KEPT: i64 = 1_000;
+
+/// An MQTT topic or filter, in bytes: five levels with two ids and the longest device name are under it.
+pub const TOPIC_BYTES: usize = 160;
+/// Name of a device in the node's configuration, in bytes: it stands in topics, metrics and messages.
+pub const DEVICE_NAME_BYTES: usize = 64;
