@@ -45,12 +45,12 @@ impl Connections {
     fn admit(self: &Arc<Self>, peer: IpAddr) -> Option<Counted> {
         let mut open = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = open.values().sum();
-        let mine = open.entry(peer).or_default();
-        if all >= limits::TERMINAL_CONNECTIONS || *mine >= limits::TERMINAL_PEER_CONNECTIONS {
+        let mine = open.get(&peer).copied().unwrap_or(0);
+        if all >= limits::TERMINAL_CONNECTIONS || mine >= limits::TERMINAL_PEER_CONNECTIONS {
             metrics::counter!("tillway_terminal_connections_refused_total").increment(1);
             return None;
         }
-        *mine += 1;
+        open.insert(peer, mine + 1);
         Some(Counted { peer, of: Arc::clone(self) })
     }
 }
@@ -186,4 +186,28 @@ fn refused(peer: IpAddr, what: &'static str, error: &dyn std::error::Error) {
 /// The address is taken or not ours.
 pub async fn bind(address: std::net::SocketAddr) -> io::Result<TcpListener> {
     TcpListener::bind(address).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_house_remembers_nobody_it_sent_away() {
+        let connections = Arc::new(Connections::default());
+        let address = |n: u32| IpAddr::V4(std::net::Ipv4Addr::from(n));
+        let peers = 1..=u32::try_from(limits::TERMINAL_CONNECTIONS).unwrap();
+        let inside: Vec<_> = peers.map(|n| connections.admit(address(n)).unwrap()).collect();
+        for n in 100_000..100_100 {
+            assert!(connections.admit(address(n)).is_none());
+        }
+        assert_eq!(connections.0.lock().unwrap().len(), limits::TERMINAL_CONNECTIONS);
+        drop(inside);
+        assert!(connections.0.lock().unwrap().is_empty());
+        let mine: Vec<_> =
+            (0..limits::TERMINAL_PEER_CONNECTIONS).map(|_| connections.admit(address(1)).unwrap()).collect();
+        assert!(connections.admit(address(1)).is_none(), "one till cannot take every place");
+        assert!(connections.admit(address(2)).is_some());
+        drop(mine);
+    }
 }
