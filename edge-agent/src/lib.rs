@@ -6,6 +6,7 @@ pub mod cli;
 pub mod clock;
 pub mod core;
 pub mod desk;
+pub mod device;
 pub mod health;
 pub mod identity;
 pub mod lane;

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use protocol::id::{NodeId, ShopId, TenantId, Term};
 
 use crate::network::HostPort;
+use crate::peripheral::Printer;
 
 /// Everything a node is told in `node.toml`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,8 @@ pub struct NodeConfig {
     pub metrics: Option<Metrics>,
     /// What is logged.
     pub log: Log,
+    /// The printers, in the order of the file.
+    pub printers: Vec<Printer>,
 }
 
 /// `[node]`: the identity, as HQ gave it at enrolment. The certificate is what HQ believes; these must agree.

@@ -1,6 +1,8 @@
 //! What changes when a node is given another configuration, and whether it must restart for it.
 
 use crate::config::NodeConfig;
+use crate::peripheral::Printer;
+use crate::render::entries_of;
 
 /// What it takes for a change to act.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -44,7 +46,7 @@ pub fn effect(changes: &[Change]) -> Option<Effect> {
 type Value = (&'static str, Effect, Option<String>);
 
 fn values(config: &NodeConfig) -> Vec<Value> {
-    let NodeConfig { node, hq, storage, terminal, metrics, log } = config;
+    let NodeConfig { node, hq, storage, terminal, metrics, log, printers } = config;
     vec![
         ("node.tenant_id", Effect::Enroll, Some(node.tenant_id.to_string())),
         ("node.shop_id", Effect::Enroll, Some(node.shop_id.to_string())),
@@ -60,7 +62,17 @@ fn values(config: &NodeConfig) -> Vec<Value> {
         ("terminal.http", Effect::Restart, Some(terminal.http.to_string())),
         ("metrics.listen", Effect::Restart, metrics.map(|metrics| metrics.listen.to_string())),
         ("log.filter", Effect::Restart, Some(log.filter.clone())),
+        ("printer", Effect::Restart, (!printers.is_empty()).then(|| told(printers))),
     ]
+}
+
+/// All printers in one text: who changes one reads the list.
+fn told(printers: &[Printer]) -> String {
+    let one = |printer: &Printer| {
+        let entries: Vec<_> = entries_of(printer).iter().map(|(key, value)| format!("{key} = {value}")).collect();
+        entries.join(", ")
+    };
+    printers.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod layout;
 pub mod network;
 mod parse;
+pub mod peripheral;
 mod render;
 mod validate;
 

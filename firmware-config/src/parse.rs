@@ -1,6 +1,9 @@
 //! Reads `node.toml`. Every problem is found in one reading and named with its line and key: a person in a
 //! shop should not have to start the agent six times to learn of six mistakes.
 
+mod printers;
+
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -104,13 +107,14 @@ impl NodeConfig {
 }
 
 fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
-    let mut root = Section { name: "", line: None, entries: entries(root) };
+    let mut root = Section { name: Cow::Borrowed(""), line: None, entries: entries(root) };
     let mut node_section = root.section(reader, "node", true);
     let mut hq_section = root.section(reader, "hq", true);
     let mut storage_section = root.section(reader, "storage", false);
     let mut terminal_section = root.section(reader, "terminal", false);
     let mut metrics_section = root.section(reader, "metrics", false);
     let mut log_section = root.section(reader, "log", false);
+    let printers = printers::read(reader, &mut root);
     root.finish(reader);
 
     let node = node_section.as_mut().map(|s| {
@@ -151,6 +155,7 @@ fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
         terminal: Terminal { https: https.unwrap_or(doors.https), http: plain.unwrap_or(doors.http) },
         metrics: metrics.flatten().map(|listen| Metrics { listen }),
         log: log.flatten().map_or_else(Log::default, |filter| Log { filter }),
+        printers,
     })
 }
 
@@ -179,7 +184,7 @@ fn line_of(text: &str, offset: usize) -> usize {
 
 /// One section that is being read: what is taken out is known, what is left is not.
 struct Section<'i> {
-    name: &'static str,
+    name: Cow<'static, str>,
     line: Option<usize>,
     entries: Entries<'i>,
 }
@@ -198,7 +203,10 @@ impl<'i> Section<'i> {
 
     fn section(&mut self, reader: &mut Reader<'_>, name: &'static str, needed: bool) -> Option<Section<'i>> {
         match self.take(reader, name) {
-            Some((line, DeValue::Table(table))) => Some(Section { name, line: Some(line), entries: entries(table) }),
+            Some((line, DeValue::Table(table))) => {
+                let name = Cow::Borrowed(name);
+                Some(Section { name, line: Some(line), entries: entries(table) })
+            }
             Some((line, other)) => {
                 reader.report(Some(line), name.to_owned(), format!("write [{name}]; this is {}", kind(&other)));
                 None

@@ -136,3 +136,73 @@ fn a_problem_says_what_would_be_right() {
         "line 11: hq.quic: \"hq.example.org\": the port is missing; write host:port, e.g. hq.example.org:4433"
     );
 }
+
+const PRINTERS: &str = r#"
+[[printer]]
+name = "counter"
+driver = "escpos-tcp"
+address = "192.168.1.50:9100"
+
+[[printer]]
+name = "back-room"
+driver = "escpos-tcp"
+address = "printer.shop.lan:9100"
+width = 42
+code_page = "wpc1252"
+lanes = ["Till 2", "Till 3"]
+cut = false
+proof = "none"
+"#;
+
+#[test]
+fn printers_are_read_written_and_found_by_lane() {
+    use crate::peripheral::{CodePage, Lanes, PrinterDriver, Proof, printer_of};
+    let config = NodeConfig::parse(&format!("{EXAMPLE}{PRINTERS}")).unwrap();
+    assert_eq!(NodeConfig::parse(&config.to_toml()).unwrap(), config);
+    let [counter, back] = config.printers.as_slice() else { panic!("{config:?}") };
+    let PrinterDriver::EscposTcp(of_counter) = &counter.driver;
+    assert_eq!((of_counter.width, of_counter.code_page, of_counter.cut), (48, CodePage::Cp858, true));
+    assert_eq!((of_counter.proof, &counter.lanes), (Proof::Status, &Lanes::All));
+    let PrinterDriver::EscposTcp(of_back) = &back.driver;
+    assert_eq!((of_back.proof, of_back.address.port()), (Proof::None, 9100));
+    assert_eq!(printer_of(&config.printers, "Till 3"), Some(back));
+    assert_eq!(printer_of(&config.printers, "Till 1"), Some(counter));
+    assert_eq!(printer_of(&config.printers[1..], "Till 1"), None);
+}
+
+#[test]
+fn what_is_wrong_with_a_printer_is_said_with_its_line() {
+    let text = format!("{EXAMPLE}{PRINTERS}")
+        .replace("width = 42", "width = \"42\"")
+        .replace("\"cp858\"", "\"cp999\"")
+        .replace("cut = false", "cut = 0")
+        .replace("[\"Till 2\", \"Till 3\"]", "\"Till 2\"")
+        .replace("proof = \"none\"", "prof = \"none\"")
+        .replace("name = \"counter\"\ndriver = \"escpos-tcp\"", "name = \"counter\"\ndriver = \"star\"");
+    let first = EXAMPLE.lines().count() + 2;
+    assert_eq!(
+        problems(&text),
+        [
+            at(first + 2, "printer[0].driver"),
+            at(first + 9, "printer[1].width"),
+            at(first + 11, "printer[1].lanes"),
+            at(first + 12, "printer[1].cut"),
+            at(first + 13, "printer[1].prof"),
+        ]
+    );
+    let text = format!("{EXAMPLE}{PRINTERS}")
+        .replace("name = \"back-room\"", "name = \"the counter/2\"")
+        .replace("printer.shop.lan:9100", "192.168.1.50:9100")
+        .replace("width = 42", "width = 80")
+        .replace("[\"Till 2\", \"Till 3\"]", "[]");
+    assert_eq!(
+        problems(&text),
+        [
+            at(first + 6, "printer[1].name"),
+            at(first + 8, "printer[1].address"),
+            at(first + 9, "printer[1].width"),
+            at(first + 11, "printer[1].lanes"),
+        ]
+    );
+    assert_eq!(problems(&format!("printer = 3\n{EXAMPLE}"))[0], at(1, "printer"));
+}

@@ -1,11 +1,12 @@
 //! Writes a configuration as a person would: sections in the order of the documentation, a word of help above.
 
 use crate::config::NodeConfig;
+use crate::peripheral::{Printer, PrinterDriver};
 
 impl NodeConfig {
     /// The text of `node.toml`. Reading it gives this configuration again.
     pub fn to_toml(&self) -> String {
-        let Self { node, hq, storage, terminal, metrics, log } = self;
+        let Self { node, hq, storage, terminal, metrics, log, printers } = self;
         let mut out = String::from(
             "# What this node is told to be. `provision enroll` wrote it; the agent reads it at its start.\n",
         );
@@ -52,8 +53,29 @@ impl NodeConfig {
             section("# Door for monitoring.\n[metrics]", &[("listen", Some(quoted(&metrics.listen)))]);
         }
         section("[log]", &[("filter", Some(quoted(&log.filter)))]);
+        for printer in printers {
+            let entries = entries_of(printer);
+            let entries: Vec<_> = entries.into_iter().map(|(key, value)| (key, Some(value))).collect();
+            section("[[printer]]", &entries);
+        }
         out
     }
+}
+
+/// The keys of a printer with their values, as they stand in the file.
+pub(crate) fn entries_of(printer: &Printer) -> Vec<(&'static str, String)> {
+    let Printer { name, driver: PrinterDriver::EscposTcp(escpos), lanes } = printer;
+    let lanes: Vec<String> = lanes.words().iter().map(quoted).collect();
+    vec![
+        ("name", quoted(name)),
+        ("driver", quoted(&"escpos-tcp")),
+        ("address", quoted(&escpos.address)),
+        ("width", escpos.width.to_string()),
+        ("code_page", quoted(&escpos.code_page)),
+        ("lanes", format!("[{}]", lanes.join(", "))),
+        ("cut", escpos.cut.to_string()),
+        ("proof", quoted(&escpos.proof)),
+    ]
 }
 
 fn quoted(value: &impl ToString) -> String {

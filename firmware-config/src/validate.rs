@@ -48,6 +48,7 @@ impl NodeConfig {
         let filter = &self.log.filter;
         check(!filter.trim().is_empty(), "log.filter", "the filter is empty; write \"info\" or \"off\"");
         check(filter.len() <= FILTER_BYTES, "log.filter", "the filter is longer than 1,024 bytes");
+        found.extend(crate::peripheral::problems(&self.printers));
         found
     }
 }

@@ -198,3 +198,37 @@ pub const FORKS_KEPT: i64 = 1_000;
 pub const TOPIC_BYTES: usize = 160;
 /// Name of a device in the node's configuration, in bytes: it stands in topics, metrics and messages.
 pub const DEVICE_NAME_BYTES: usize = 64;
+
+/// Spans that wait for the exporter of traces; those beyond are dropped and counted. A full batch of sales at head
+/// office makes 1,536.
+pub const SPANS_WAITING: usize = 4_096;
+/// Spans of one export.
+pub const SPANS_AT_ONCE: usize = 512;
+/// Answer of a collector of traces, in bytes. It says nothing of use; a hostile one must not fill the memory.
+pub const COLLECTOR_ANSWER_BYTES: usize = 64 << 10;
+/// Sales on their way to head office whose trace is followed at once. Those beyond have no span of the uplink.
+pub const TRACED_ON_THE_WAY: usize = 4_096;
+
+/// Printers of one node: a counter each and a few in kitchens and stores.
+pub const PRINTERS: usize = 16;
+/// States of one device that are remembered: a bad day, not a history.
+pub const DEVICE_TIMELINE: usize = 64;
+/// Print jobs that wait for one printer: more than a lane closes before the first of them expires. Beyond it the
+/// oldest makes room, and is counted.
+pub const PRINT_JOBS_WAITING: usize = 128;
+/// Finished print jobs that are kept to be shown: some hours of a counter. With those that wait on every printer they
+/// fit one event.
+pub const PRINT_JOBS_FINISHED: usize = 512;
+/// Print jobs of one answer.
+pub const PRINT_JOBS_LISTED: usize = 200;
+/// A receipt that could not be printed for so long is not printed by surprise any more, in milliseconds: its customer
+/// has left the shop.
+pub const PRINT_EXPIRY_MILLIS: i64 = 10 * 60 * 1_000;
+/// Fiscal records that a start looks back over for receipts to print: ten minutes of any shop.
+pub const PRINT_CATCH_UP: u64 = 2_000;
+/// First back-off ceiling towards a printer, in milliseconds: somebody stands before it.
+pub const PRINTER_BACKOFF_BASE_MS: u64 = 500;
+/// Largest back-off ceiling towards a printer, in milliseconds: one that was switched on prints within moments.
+pub const PRINTER_BACKOFF_CAP_MS: u64 = 8_000;
+/// Asks that wait for the print actor.
+pub const PRINT_ASKS: usize = 64;
