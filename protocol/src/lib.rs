@@ -22,6 +22,7 @@ pub mod tax;
 pub mod ticket;
 pub mod timestamp;
 pub mod topic;
+pub mod trace;
 pub mod version;
 
 #[cfg(any(test, feature = "testing"))]
