@@ -3,8 +3,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use protocol::id::{NodeId, ShopId, TenantId, Term};
+use protocol::trace::Share;
 
 use crate::network::HostPort;
 use crate::peripheral::Printer;
@@ -24,6 +26,8 @@ pub struct NodeConfig {
     pub metrics: Option<Metrics>,
     /// What is logged.
     pub log: Log,
+    /// Where traces go; none: nowhere.
+    pub trace: Option<Trace>,
     /// The printers, in the order of the file.
     pub printers: Vec<Printer>,
 }
@@ -84,6 +88,48 @@ pub struct Metrics {
 pub struct Log {
     /// Filter in the syntax of `RUST_LOG`.
     pub filter: String,
+    /// How a line looks; none: JSON, unless standard error is a terminal.
+    pub format: Option<LogFormat>,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object, by `docs/log-schema.json`.
+    Json,
+    /// For people.
+    Text,
+}
+
+impl LogFormat {
+    /// As it is written in a configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "json",
+            Self::Text => "text",
+        }
+    }
+}
+
+impl FromStr for LogFormat {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            _ => Err("write \"json\" or \"text\""),
+        }
+    }
+}
+
+/// `[trace]`: where spans are sent, by OTLP over HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Base URL of the collector, such as `http://127.0.0.1:4318`. Plain HTTP: a collector on this machine or network
+    /// takes it further.
+    pub otlp: String,
+    /// The share of traces that is kept. The same on every node and at head office, or traces end half way.
+    pub share: Share,
 }
 
 impl Default for Storage {
@@ -103,6 +149,6 @@ impl Default for Terminal {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { filter: "info".to_owned() }
+        Self { filter: "info".to_owned(), format: None }
     }
 }

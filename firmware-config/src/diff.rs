@@ -46,7 +46,7 @@ pub fn effect(changes: &[Change]) -> Option<Effect> {
 type Value = (&'static str, Effect, Option<String>);
 
 fn values(config: &NodeConfig) -> Vec<Value> {
-    let NodeConfig { node, hq, storage, terminal, metrics, log, printers } = config;
+    let NodeConfig { node, hq, storage, terminal, metrics, log, trace, printers } = config;
     vec![
         ("node.tenant_id", Effect::Enroll, Some(node.tenant_id.to_string())),
         ("node.shop_id", Effect::Enroll, Some(node.shop_id.to_string())),
@@ -62,6 +62,9 @@ fn values(config: &NodeConfig) -> Vec<Value> {
         ("terminal.http", Effect::Restart, Some(terminal.http.to_string())),
         ("metrics.listen", Effect::Restart, metrics.map(|metrics| metrics.listen.to_string())),
         ("log.filter", Effect::Restart, Some(log.filter.clone())),
+        ("log.format", Effect::Restart, log.format.map(|format| format.name().to_owned())),
+        ("trace.otlp", Effect::Restart, trace.as_ref().map(|trace| trace.otlp.clone())),
+        ("trace.share", Effect::Restart, trace.as_ref().map(|trace| trace.share.to_string())),
         ("printer", Effect::Restart, (!printers.is_empty()).then(|| told(printers))),
     ]
 }

@@ -9,10 +9,11 @@ use std::fmt;
 use std::str::FromStr;
 
 use protocol::id::Term;
+use protocol::trace::Share;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::{Hq, Log, Metrics, Node, NodeConfig, Storage, Terminal};
+use crate::config::{Hq, Log, Metrics, Node, NodeConfig, Storage, Terminal, Trace};
 use crate::network::HostPort;
 
 /// A configuration of a node is a page, not a book.
@@ -114,6 +115,7 @@ fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
     let mut terminal_section = root.section(reader, "terminal", false);
     let mut metrics_section = root.section(reader, "metrics", false);
     let mut log_section = root.section(reader, "log", false);
+    let mut trace_section = root.section(reader, "trace", false);
     let printers = printers::read(reader, &mut root);
     root.finish(reader);
 
@@ -137,8 +139,10 @@ fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
     let storage = storage_section.as_mut().map(|s| s.may::<String>(reader, "data_dir"));
     let terminal = terminal_section.as_mut().map(|s| (s.may(reader, "https"), s.may(reader, "http")));
     let metrics = metrics_section.as_mut().map(|s| s.need(reader, "listen"));
-    let log = log_section.as_mut().map(|s| s.may(reader, "filter"));
-    let sections = [node_section, hq_section, storage_section, terminal_section, metrics_section, log_section];
+    let log = log_section.as_mut().map(|s| (s.may::<String>(reader, "filter"), s.may(reader, "format")));
+    let trace = trace_section.as_mut().map(|s| (s.need::<String>(reader, "otlp"), s.may(reader, "share")));
+    let sections =
+        [node_section, hq_section, storage_section, terminal_section, metrics_section, log_section, trace_section];
     for mut section in sections.into_iter().flatten() {
         section.finish(reader);
     }
@@ -154,7 +158,14 @@ fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
         storage: storage.flatten().map_or_else(Storage::default, |dir| Storage { data_dir: dir.into() }),
         terminal: Terminal { https: https.unwrap_or(doors.https), http: plain.unwrap_or(doors.http) },
         metrics: metrics.flatten().map(|listen| Metrics { listen }),
-        log: log.flatten().map_or_else(Log::default, |filter| Log { filter }),
+        log: log.map_or_else(Log::default, |(filter, format)| Log {
+            filter: filter.unwrap_or_else(|| Log::default().filter),
+            format,
+        }),
+        trace: match trace {
+            Some((otlp, share)) => Some(Trace { otlp: otlp?, share: share.unwrap_or(Share::ALL) }),
+            None => None,
+        },
         printers,
     })
 }

@@ -34,6 +34,27 @@ pub(crate) fn example() -> NodeConfig {
     NodeConfig::parse(EXAMPLE).unwrap()
 }
 
+#[test]
+fn traces_and_the_look_of_the_log_are_told_in_words() {
+    let text = format!("{EXAMPLE}format = \"text\"\n\n[trace]\notlp = \"http://127.0.0.1:4318\"\nshare = \"0.05\"\n");
+    let config = NodeConfig::parse(&text).unwrap();
+    assert_eq!(config.log.format, Some(crate::config::LogFormat::Text));
+    let trace = config.trace.clone().unwrap();
+    assert_eq!((trace.otlp.as_str(), trace.share), ("http://127.0.0.1:4318", "0.05".parse().unwrap()));
+    assert_eq!(NodeConfig::parse(&config.to_toml()).unwrap(), config);
+    let whole = NodeConfig::parse(&text.replace("share = \"0.05\"", "")).unwrap();
+    assert_eq!(whole.trace.unwrap().share, Share::ALL);
+    for (from, to, key) in [
+        ("\"text\"", "\"xml\"", "log.format"),
+        ("\"0.05\"", "\"5%\"", "trace.share"),
+        ("otlp = \"http://", "otlp = \"https://", "trace.otlp"),
+        ("otlp = \"http://127.0.0.1:4318\"", "", "trace.otlp"),
+    ] {
+        let found = problems(&text.replace(from, to));
+        assert!(found.iter().any(|(_, named)| named == key), "{to:?}: {found:?}");
+    }
+}
+
 fn problems(text: &str) -> Vec<(Option<usize>, String)> {
     NodeConfig::parse(text).unwrap_err().problems.into_iter().map(|p| (p.line, p.key)).collect()
 }

@@ -6,7 +6,7 @@ use crate::peripheral::{Printer, PrinterDriver};
 impl NodeConfig {
     /// The text of `node.toml`. Reading it gives this configuration again.
     pub fn to_toml(&self) -> String {
-        let Self { node, hq, storage, terminal, metrics, log, printers } = self;
+        let Self { node, hq, storage, terminal, metrics, log, trace, printers } = self;
         let mut out = String::from(
             "# What this node is told to be. `provision enroll` wrote it; the agent reads it at its start.\n",
         );
@@ -52,7 +52,14 @@ impl NodeConfig {
         if let Some(metrics) = metrics {
             section("# Door for monitoring.\n[metrics]", &[("listen", Some(quoted(&metrics.listen)))]);
         }
-        section("[log]", &[("filter", Some(quoted(&log.filter)))]);
+        let format = log.format.map(|format| quoted(&format.name()));
+        section("[log]", &[("filter", Some(quoted(&log.filter))), ("format", format)]);
+        if let Some(trace) = trace {
+            section(
+                "# Traces by OTLP over HTTP, and which share of them is kept (0 to 1).\n[trace]",
+                &[("otlp", Some(quoted(&trace.otlp))), ("share", Some(quoted(&trace.share)))],
+            );
+        }
         for printer in printers {
             let entries = entries_of(printer);
             let entries: Vec<_> = entries.into_iter().map(|(key, value)| (key, Some(value))).collect();

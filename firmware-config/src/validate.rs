@@ -45,6 +45,14 @@ impl NodeConfig {
             let free = !taken(metrics.listen, terminal.http) && !taken(metrics.listen, terminal.https);
             check(free, "metrics.listen", "a terminal door listens on that port already");
         }
+        if let Some(trace) = &self.trace {
+            check(
+                is_base_url(&trace.otlp) && trace.otlp.starts_with("http://"),
+                "trace.otlp",
+                "write http://host[:port] of a collector, nothing behind it; one with TLS is reached through a \
+                 collector on this machine",
+            );
+        }
         let filter = &self.log.filter;
         check(!filter.trim().is_empty(), "log.filter", "the filter is empty; write \"info\" or \"off\"");
         check(filter.len() <= FILTER_BYTES, "log.filter", "the filter is longer than 1,024 bytes");

@@ -211,6 +211,7 @@ fn configuration(options: &Options, hq: &HqUrl, answer: &EnrollReply) -> Result<
         terminal: options.terminal,
         metrics: options.metrics.map(|listen| Metrics { listen }),
         log: Log::default(),
+        trace: None,
         printers: Vec::new(),
     };
     // What is written must be what the agent will take.
