@@ -44,8 +44,8 @@ impl PlannedLine {
 pub struct Planned {
     /// Its printed number: the reference on the ticket and the root of its idempotency keys.
     pub number: String,
-    /// Local wall time.
-    pub at: String,
+    /// Local wall time of a paper receipt that is rung later; none for a sale of this moment.
+    pub at: Option<String>,
     /// What it is.
     pub kind: Kind,
     /// Its lines.
@@ -66,7 +66,7 @@ pub fn plan(receipt: &Receipt, catalogue: &Catalogue) -> anyhow::Result<Planned>
     let by_card = receipt.number.bytes().last().is_some_and(|digit| matches!(digit, b'1' | b'4' | b'7'));
     Ok(Planned {
         number: receipt.number.clone(),
-        at: receipt.at.clone(),
+        at: Some(receipt.at.clone()),
         kind: receipt.kind,
         lines,
         expected_minor: receipt.total()?.minor(),

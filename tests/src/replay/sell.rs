@@ -97,7 +97,7 @@ async fn write_off(lane: &mut Lane, planned: &Planned, root: &str) -> Result<i64
 
 async fn ring(lane: &mut Lane, planned: &Planned, root: &str) -> Result<i64, SellError> {
     let kind = if planned.kind == Kind::Return { "return" } else { "sale" };
-    let opened = lane.open(&format!("{root}:open"), kind, Some(&planned.number), Some(&planned.at)).await;
+    let opened = lane.open(&format!("{root}:open"), kind, Some(&planned.number), planned.at.as_deref()).await;
     let mut basket = Basket::from(opened.map_err(at_step("open"))?);
     let mut undisturbed = true;
     for number in 1..=planned.lines.len() {

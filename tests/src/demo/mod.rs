@@ -1,13 +1,17 @@
 //! Two shops that sell real receipts, and head office beside them: what `make demo` runs. Wires the pieces of
 //! this crate; prints figures of both sides until it is told to end.
 
+mod cut;
+mod work;
+
 use std::io::IsTerminal;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use jiff::tz::TimeZone;
 use protocol::money::decimal_text;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -17,29 +21,24 @@ use crate::cli::{say, tell};
 use crate::hq::{Hq, Overview};
 use crate::lane::Lane;
 use crate::receipts;
-use crate::replay::{CURRENCY, Planned, plan, sell, wait_for_catalogue};
+use crate::replay::{CURRENCY, Planned, plan, wait_for_catalogue};
 use crate::town::{Node, SignIn, Town};
 use crate::wire::Target;
+use cut::Cuts;
+use work::{Sold, Stack};
 
-/// The committed receipts and the days they are of.
+/// The committed receipts.
 const RECEIPTS: &str = "data/online-retail-2010-12-01_14.csv.gz";
-const DAYS: (&str, &str) = ("2010-12-01", "2010-12-14");
+/// All trading days there may be.
+const DAYS: (&str, &str) = ("2010-01-01", "2099-12-31");
 /// Shops of the tenant.
 const SHOPS: [(&str, &str); 2] = [("camden", "Camden Passage"), ("leeds", "Leeds Corn Exchange")];
+/// Where they are.
+const ZONE: &str = "Europe/London";
 /// Lanes of each.
 const LANES: u16 = 2;
-/// A cashier's pause between two receipts: the figures move, a laptop stays cool.
-const PAUSE: Duration = Duration::from_millis(350);
 /// How long HQ may take to have the last sale once the lanes rest.
 const SETTLE_WITHIN: Duration = Duration::from_secs(15);
-
-/// What a shop's lanes were told is done.
-#[derive(Default)]
-struct Sold {
-    tickets: AtomicU64,
-    net_minor: AtomicI64,
-    refused: AtomicU64,
-}
 
 struct Shop {
     name: &'static str,
@@ -60,26 +59,19 @@ pub async fn demo(end: watch::Receiver<bool>) -> anyhow::Result<()> {
     let hq = town.sign_in(&owner).await?;
     introduce(&town, &owner, &shops, folder.path());
 
-    let mut lanes = JoinSet::new();
     let (plans, catalogue) = prepare(&hq).await?;
-    for shop in &shops {
-        let next = Arc::new(AtomicUsize::new(0));
-        let pairing = shop.node.pairing(LANES)?;
-        for number in 1..=LANES {
-            let target = Target::parse(&shop.node.url(), None)?;
-            let mut lane = Lane::pair(target, &pairing.code, &format!("Till {number}")).await?;
-            if number == 1 {
-                wait_for_catalogue(&mut lane, &catalogue).await.context(shop.name)?;
-            }
-            let (plans, next, sold) = (Arc::clone(&plans), Arc::clone(&next), Arc::clone(&shop.sold));
-            lanes.spawn(work(lane, plans, next, sold, end.clone()));
-        }
+    let mut lanes = JoinSet::new();
+    let (mut cuts, news) = Cuts::new();
+    for (number, shop) in shops.iter().enumerate() {
+        open_lanes(&mut lanes, &mut cuts, shop, number, (&plans, &catalogue), &end).await.context(shop.name)?;
     }
-    watch_figures(&hq, &mut town, &mut shops, end).await?;
+    let cables = tokio::spawn(cuts.come_and_go(end.clone()));
+    watch_figures(&hq, &mut town, &mut shops, &news, end).await?;
     tell("ending: lanes finish their receipts, head office gets the last of them");
     while let Some(ended) = lanes.join_next().await {
         ended.context("a lane broke down")?;
     }
+    drop(cables.await);
     settle(&hq, &shops).await?;
     for shop in &mut shops {
         shop.node.stop()?;
@@ -111,43 +103,52 @@ fn introduce(town: &Town, owner: &SignIn, shops: &[Shop], folder: &std::path::Pa
 }
 
 /// The catalogue at HQ and the receipts as lanes ring them.
-async fn prepare(hq: &Hq) -> anyhow::Result<(Arc<Vec<Planned>>, Catalogue)> {
+async fn prepare(hq: &Hq) -> anyhow::Result<(Vec<Planned>, Catalogue)> {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(RECEIPTS);
     let receipts = receipts::read(&path)?;
     let catalogue = Catalogue::of(&receipts);
     let imported = hq.import(catalogue.to_csv()?).await?;
     tell(&format!("{} products imported, on their way to the shops", imported.accepted));
     let plans: Vec<Planned> = receipts.iter().map(|receipt| plan(receipt, &catalogue)).collect::<Result<_, _>>()?;
-    Ok((Arc::new(plans), catalogue))
+    Ok((plans, catalogue))
 }
 
-/// One lane: the next receipt of its shop, a pause, again; after the last the fortnight begins anew.
-async fn work(
-    mut lane: Lane,
-    plans: Arc<Vec<Planned>>,
-    next: Arc<AtomicUsize>,
-    sold: Arc<Sold>,
-    mut end: watch::Receiver<bool>,
-) {
-    while !*end.borrow() {
-        let at = next.fetch_add(1, Ordering::Relaxed);
-        let Some(planned) = plans.get(at % plans.len().max(1)) else { return };
-        match sell(&mut lane, planned, &format!("demo:{}", at / plans.len().max(1))).await {
-            Ok(net) => {
-                sold.tickets.fetch_add(u64::from(planned.kind != receipts::Kind::WriteOff), Ordering::Relaxed);
-                sold.net_minor.fetch_add(net, Ordering::Relaxed);
-            }
-            Err(_) => drop(sold.refused.fetch_add(1, Ordering::Relaxed)),
-        }
-        // Either the pause is over or the end has come.
-        drop(tokio::time::timeout(PAUSE, end.wait_for(|ended| *ended)).await);
+/// Pairs the tills of a shop and lets them sell; the last till of the last shop is behind a cable that is pulled now and
+/// then. One more lane books the paper of the past fortnight.
+async fn open_lanes(
+    lanes: &mut JoinSet<()>,
+    cuts: &mut Cuts,
+    shop: &Shop,
+    number: usize,
+    (plans, catalogue): (&[Planned], &Catalogue),
+    end: &watch::Receiver<bool>,
+) -> anyhow::Result<()> {
+    let stack = Stack::of_today(plans);
+    let pairing = shop.node.pairing(LANES + 1)?;
+    let target = Target::parse(&shop.node.url(), None)?;
+    let mut office = Lane::pair(target.clone(), &pairing.code, "Office").await?;
+    wait_for_catalogue(&mut office, catalogue).await?;
+    for till in 1..=LANES {
+        let name = format!("Till {till}");
+        let target = if number + 1 == SHOPS.len() && till == LANES {
+            cuts.cable(&format!("{name} of {}", shop.name), &shop.node.url()).await?
+        } else {
+            target.clone()
+        };
+        let lane = Lane::pair(target, &pairing.code, &name).await?;
+        lanes.spawn(work::today(lane, Arc::clone(&stack), Arc::clone(&shop.sold), end.clone()));
     }
+    let today = jiff::Timestamp::now().to_zoned(TimeZone::get(ZONE)?).date();
+    let past = Stack::of_the_fortnight(plans, today, number)?;
+    lanes.spawn(work::the_fortnight(office, past, Arc::clone(&shop.sold), end.clone()));
+    Ok(())
 }
 
 async fn watch_figures(
     hq: &Hq,
     town: &mut Town,
     shops: &mut [Shop],
+    news: &watch::Receiver<String>,
     mut end: watch::Receiver<bool>,
 ) -> anyhow::Result<()> {
     let live = std::io::stdout().is_terminal();
@@ -159,6 +160,7 @@ async fn watch_figures(
             shop.node.still_runs()?;
             lines.push(line(shop, &at_hq(hq, shop).await?));
         }
+        lines.push(news.borrow().clone());
         if live && drawn {
             say(&format!("\x1b[{}A\x1b[J{}", lines.len(), lines.join("\n")));
         } else {
