@@ -11,6 +11,7 @@ pub mod enroll;
 pub mod event;
 pub mod frame;
 pub mod id;
+pub mod lane_message;
 pub mod ledger;
 pub mod limits;
 pub mod money;

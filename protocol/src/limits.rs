@@ -167,6 +167,18 @@ pub const CHANGES_WAITING: usize = 256;
 pub const SEARCH_PRODUCTS: usize = 100;
 /// Nodes on one page of a list.
 pub const NODE_PAGE: u32 = 200;
+/// Nodes (and logs of nodes) that a page about all shops of a tenant sums up; more are looked at shop by shop.
+pub const STANDING_NODES: i64 = 5_000;
+/// Shops times days in one answer of figures: a hundred shops over a month.
+pub const SHOP_DAYS: i64 = 4_000;
+/// Days of one range of figures on a page: a leap year.
+pub const RANGE_DAYS: i32 = 366;
+/// Imports whose reports are kept per tenant; what they changed stands in the revisions.
+pub const IMPORTS_KEPT: i64 = 30;
+/// Report of an import as CSV, before it is packed: beyond it the lines that were taken are left out.
+pub const IMPORT_REPORT_BYTES: usize = 32 << 20;
+/// Lines of an import's report that a page shows; the file has all of them.
+pub const IMPORT_LINES_SHOWN: usize = 500;
 
 /// Connections of nodes that one gateway serves.
 pub const GATEWAY_CONNECTIONS: usize = 20_000;
@@ -232,3 +244,17 @@ pub const PRINTER_BACKOFF_BASE_MS: u64 = 500;
 pub const PRINTER_BACKOFF_CAP_MS: u64 = 8_000;
 /// Asks that wait for the print actor.
 pub const PRINT_ASKS: usize = 64;
+/// Body of an in-store MQTT message: some forty tickets of a snapshot, and little for a small terminal to hold.
+pub const LANE_MESSAGE_BYTES: usize = 16 << 10;
+/// What a part of a snapshot needs beside its list: ids, times and a request id in which every letter is escaped.
+pub const LANE_REPLY_HEAD_BYTES: usize = 1 << 10;
+/// The id a lane gives an ask, in bytes: a UUID with room for a name before it.
+pub const LANE_REQUEST_ID_BYTES: usize = 64;
+/// Product codes that a price message names; beyond it the lane looks up what it shows.
+pub const LANE_PRICE_CODES: usize = 50;
+/// Messages that wait for the in-store broker: every open ticket once, and as many changes again.
+pub const LANE_MESSAGES_WAITING: usize = 2 * OPEN_TICKETS;
+/// Snapshots a lane may ask for at once: two programs on it that both begin, each asking twice.
+pub const LANE_ASKS_BURST: u32 = 4;
+/// After the burst a lane gets one snapshot in so many milliseconds.
+pub const LANE_ASK_EVERY_MS: u64 = 2_000;
