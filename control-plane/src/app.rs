@@ -14,6 +14,7 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::domain::fleet::FleetSlot;
 use crate::http::rate::Gates;
+use crate::web::Memory;
 
 pub use crate::config::ServeConfig;
 pub use crate::serve::{Running, StartError, start};
@@ -60,6 +61,8 @@ pub struct App {
     pub fleet: FleetSlot,
     /// The state directory, where there is one.
     pub state: Option<PathBuf>,
+    /// What pages keep in the process.
+    pub web: Arc<Memory>,
     /// Where head office can be reached; set once the doors are open.
     pub places: Arc<OnceLock<Places>>,
     /// Whether `X-Forwarded-For` names the client (behind a proxy that sets it).
@@ -85,6 +88,7 @@ impl App {
             gates: Arc::default(),
             fleet: FleetSlot::default(),
             state: None,
+            web: Arc::default(),
             places: Arc::default(),
             trust_forwarded: false,
         })

@@ -14,3 +14,4 @@ pub mod jobs;
 pub mod rng;
 pub mod serve;
 pub mod telemetry;
+pub mod web;

@@ -66,6 +66,8 @@ pub const CHAIN_CATCH_UP: usize = 4_096;
 /// Lanes that may be paired with one node.
 pub const LANES: usize = 64;
 
+/// The code of a receipt as typed, in bytes. The longest has 84 characters; spaces come with typing.
+pub const RECEIPT_REF_BYTES: usize = 128;
 /// A claim code as typed, with every space and hyphen a person may add. The code itself has 59 characters.
 pub const CLAIM_CODE_BYTES: usize = 256;
 /// A certificate request in PEM. An Ed25519 one has some 300 bytes; RSA 4096 is not far over 1,600.
@@ -258,3 +260,16 @@ pub const LANE_MESSAGES_WAITING: usize = 2 * OPEN_TICKETS;
 pub const LANE_ASKS_BURST: u32 = 4;
 /// After the burst a lane gets one snapshot in so many milliseconds.
 pub const LANE_ASK_EVERY_MS: u64 = 2_000;
+
+/// Live streams to browsers at once, per process: each holds a connection and looks at the database every two seconds.
+pub const LIVE_STREAMS: usize = 500;
+/// Tickets that the live page lists: what a person overlooks; the rest is behind the search.
+pub const LIVE_TICKETS: usize = 50;
+/// Warnings and errors that the page of a node shows: what went wrong today, on one screen.
+pub const REMARKS: usize = 40;
+/// Characters of one of them; the log has the whole.
+pub const REMARK_CHARS: usize = 300;
+/// A node reads all its records for damage this often, in milliseconds: once a day, ninety days of sales in minutes.
+pub const SCRUB_EVERY_MS: u64 = 24 * 3_600 * 1_000;
+/// Rest between two segments of that reading, in milliseconds: the disk belongs to the tills.
+pub const SCRUB_PAUSE_MS: u64 = 250;

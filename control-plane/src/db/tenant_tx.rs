@@ -69,4 +69,25 @@ impl Db {
             .await?;
         Ok(person.map(PersonId::from_uuid))
     }
+
+    /// Whose page session a cookie's hash names, if it stands: session, person, name of the tenant. As
+    /// [`Db::session_standing`].
+    ///
+    /// # Errors
+    /// Whatever the statement met.
+    pub async fn page_standing(
+        &self,
+        tenant: TenantId,
+        hash: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<Option<(Uuid, PersonId, String)>, DbError> {
+        let found: Option<(Uuid, Uuid, String)> =
+            sqlx::query_as("SELECT session_id, person_id, tenant_name FROM app.page_standing($1, $2, $3)")
+                .bind(tenant.as_uuid())
+                .bind(hash)
+                .bind(utc(now))
+                .fetch_optional(self.app())
+                .await?;
+        Ok(found.map(|(session, person, name)| (session, PersonId::from_uuid(person), name)))
+    }
 }

@@ -3,6 +3,7 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::web::Pages;
 
 pub mod analytics;
 pub mod catalog;
@@ -23,4 +24,9 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(pricing::routes())
         .merge(sales::routes())
         .merge(shops::routes())
+}
+
+/// Every page of every noun.
+pub fn pages() -> Pages {
+    Pages::new().merge(identity::pages::pages())
 }

@@ -13,7 +13,7 @@ use utoipa_swagger_ui::SwaggerUi;
 use super::error::ErrorBody;
 use super::{ApiError, ApiResult, Data, layers};
 use crate::app::App;
-use crate::domain;
+use crate::{domain, web};
 
 /// What somebody who writes a client has to know before the first request.
 const GUIDE: &str = "\
@@ -57,6 +57,7 @@ pub fn router(app: App) -> Router {
     router
         .route("/health", get(healthz))
         .merge(SwaggerUi::new("/docs").url("/v1/openapi.json", document))
+        .merge(web::router())
         .fallback(unknown)
         .layer(middleware::from_fn_with_state(app.clone(), layers::around))
         .with_state(app)

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::error::Code;
 use super::{ApiError, ApiResult, body};
 use crate::app::App;
-use crate::rng;
+use crate::{rng, web};
 
 /// The header that names a request, in the answer and in the log.
 pub const REQUEST_ID: &str = "x-request-id";
@@ -33,10 +33,14 @@ pub async fn around(State(app): State<App>, mut request: Request, next: Next) ->
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
+    let as_page = web::error::wants_page(&path, request.headers());
     let mut response = match admit(&app, &context, &request) {
         Ok(()) => guarded(request, next).await,
         Err(refusal) => refusal.into_response(),
     };
+    if as_page {
+        response = web::error::as_page(response);
+    }
     harden(&mut response, &context, &path);
     record(&context, &method, &path, route.as_deref(), &response, begun.elapsed());
     response
@@ -55,7 +59,7 @@ fn admit(app: &App, context: &Context, request: &Request) -> ApiResult<()> {
 }
 
 async fn guarded(request: Request, next: Next) -> Response {
-    let patience = if request.uri().path().ends_with("/imports") { IMPORT_PATIENCE } else { REQUEST_PATIENCE };
+    let patience = if ["/imports", "/import"].iter().any(|end| request.uri().path().ends_with(end)) { IMPORT_PATIENCE } else { REQUEST_PATIENCE };
     let running = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(patience, running).await {
         Ok(Ok(response)) => shaped(response),

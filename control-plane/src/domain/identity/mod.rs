@@ -1,6 +1,8 @@
 //! Identity: people (platform-wide), where they belong, and their sessions. Owns `platform.people`,
 //! `platform.passwords`, `app.memberships`, `app.sessions`, `app.refresh_tokens`.
 
+mod page_sessions;
+pub mod pages;
 pub mod routes;
 pub mod rules;
 pub mod service;

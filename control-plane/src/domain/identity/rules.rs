@@ -9,7 +9,10 @@ use crate::rng::{hex, unhex};
 pub const SESSION_MILLIS: i64 = 30 * 24 * 3_600 * 1_000;
 /// Life of one refresh token, in milliseconds: a device that was not used for so long signs in again.
 pub const REFRESH_MILLIS: i64 = 14 * 24 * 3_600 * 1_000;
+/// Life of a page session, in milliseconds: a working week and the weekend; then the password is asked again.
+pub const PAGE_MILLIS: i64 = 7 * 24 * 3_600 * 1_000;
 const PREFIX: &str = "twr_";
+const PAGE_PREFIX: &str = "twp_";
 
 /// The e-mail as it is compared; none if it is not one.
 pub fn email_key(email: &str) -> Option<String> {
@@ -58,6 +61,49 @@ impl RefreshToken {
     }
 }
 
+/// The key of a browser's session, in its cookie: whose it is, and a secret that is only kept as a hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct PageKey {
+    /// The tenant, so that the row can be found under its row-level security.
+    pub tenant: TenantId,
+    secret: [u8; 32],
+}
+
+impl std::fmt::Debug for PageKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PageKey").field("tenant", &self.tenant).finish_non_exhaustive()
+    }
+}
+
+impl PageKey {
+    /// A key of `tenant` with this secret.
+    pub const fn new(tenant: TenantId, secret: [u8; 32]) -> Self {
+        Self { tenant, secret }
+    }
+
+    /// Reads what [`PageKey::text`] wrote.
+    pub fn read(text: &str) -> Option<Self> {
+        let (tenant, secret) = text.strip_prefix(PAGE_PREFIX)?.split_once('_')?;
+        let tenant = TenantId::from_uuid(Uuid::from_bytes(unhex::<16>(tenant)?));
+        Some(Self { tenant, secret: unhex::<32>(secret)? })
+    }
+
+    /// As the cookie has it.
+    pub fn text(&self) -> String {
+        format!("{PAGE_PREFIX}{}_{}", hex(self.tenant.as_uuid().as_bytes()), hex(&self.secret))
+    }
+
+    /// As we keep it.
+    pub fn hash(&self) -> [u8; 32] {
+        *blake3::hash(&self.secret).as_bytes()
+    }
+
+    /// What the session's forms carry: follows from the secret and gives it away to nobody.
+    pub fn csrf(&self) -> String {
+        hex(&blake3::derive_key("tillway head office 2026 forms of a page session", &self.secret))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +124,17 @@ mod tests {
         assert!(!format!("{token:?}").contains("0909"));
         for bad in ["", "twr_", "twr_00_00", &token.text()[1..], &format!("{}0", token.text())] {
             assert_eq!(RefreshToken::read(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_page_key_is_read_back_and_its_form_token_is_another_secret() {
+        let key = PageKey::new(TenantId::from_uuid(Uuid::from_u128(7)), [9; 32]);
+        assert_eq!(PageKey::read(&key.text()), Some(key));
+        assert!(!format!("{key:?}").contains("0909"));
+        assert_ne!(key.csrf(), hex(&key.hash()));
+        for bad in ["", "twp_", "twp_00_00", &key.text()[1..], &key.text().replace("twp", "twr")] {
+            assert_eq!(PageKey::read(bad), None, "{bad}");
         }
     }
 }

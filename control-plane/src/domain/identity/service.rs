@@ -21,8 +21,43 @@ use crate::rng;
 /// AUTHN with the same words and in the same time for an unknown e-mail, a wrong password and a foreign tenant;
 /// RATE_LIMIT after five tries in fifteen minutes.
 pub async fn login(app: &App, request: &LoginRequest, context: &Context) -> ApiResult<LoginReply> {
-    let refused = || ApiError::authn("the e-mail, the password or the tenant is wrong");
-    let key = rules::email_key(&request.email);
+    let (person, memberships) = prove(app, &request.email, &request.password, context).await?;
+    let mut tenants: Vec<TenantRef> = memberships
+        .into_iter()
+        .filter(|tenant| request.tenant.is_none_or(|wanted| wanted == tenant.id.as_uuid()))
+        .collect();
+    match (tenants.len(), tenants.pop()) {
+        (0, _) | (_, None) => Err(refused()),
+        (1, Some(tenant)) => {
+            signed_in(person, tenant.id, context);
+            sessions::begin(app, tenant.id, person, context).await.map(LoginReply::Tokens)
+        }
+        (_, Some(last)) => {
+            tenants.push(last);
+            Ok(LoginReply::Choose(ChooseTenant { tenants }))
+        }
+    }
+}
+
+fn refused() -> ApiError {
+    ApiError::authn("the e-mail, the password or the tenant is wrong")
+}
+
+/// Counts and notes a sign-in.
+pub(super) fn signed_in(person: PersonId, tenant: TenantId, context: &Context) {
+    let address = network(context.address());
+    metrics::counter!("tillway_sign_ins_total", "outcome" => "signed_in").increment(1);
+    tracing::info!(target: "audit", %person, %tenant, %address, "signed in");
+}
+
+/// Who a password proves somebody to be, and where they belong. Throttled.
+pub(super) async fn prove(
+    app: &App,
+    email: &str,
+    password: &str,
+    context: &Context,
+) -> ApiResult<(PersonId, Vec<TenantRef>)> {
+    let key = rules::email_key(email);
     let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
     let address = network(context.address()).to_string();
     let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
@@ -34,7 +69,7 @@ pub async fn login(app: &App, request: &LoginRequest, context: &Context) -> ApiR
         return Err(ApiError::rate_limit("too many tries to sign in; wait, then try again", seconds));
     }
     let (id, phc) = person.map(|person| (PersonId::from_uuid(person.person_id), person.phc)).unzip();
-    let right = app.hasher.verify(&request.password, phc.flatten()).await?;
+    let right = app.hasher.verify(password, phc.flatten()).await?;
     let Some(person) = id.filter(|_| right) else {
         metrics::counter!("tillway_sign_ins_total", "outcome" => "refused").increment(1);
         tracing::info!(target: "audit", %address, "sign-in refused");
@@ -44,24 +79,29 @@ pub async fn login(app: &App, request: &LoginRequest, context: &Context) -> ApiR
     throttle::forget(&mut tx, &key, &address).await?;
     let memberships = store::memberships(&mut tx, person).await?;
     tx.save().await?;
-    let mut tenants: Vec<TenantRef> = memberships
-        .into_iter()
-        .map(|(id, name)| TenantRef { id: TenantId::from_uuid(id), name })
-        .filter(|tenant| request.tenant.is_none_or(|wanted| wanted == tenant.id.as_uuid()))
-        .collect();
-    match (tenants.len(), tenants.pop()) {
-        (0, _) | (_, None) => Err(refused()),
-        (1, Some(tenant)) => {
-            metrics::counter!("tillway_sign_ins_total", "outcome" => "signed_in").increment(1);
-            tracing::info!(target: "audit", %person, tenant = %tenant.id, %address, "signed in");
-            sessions::begin(app, tenant.id, person, context).await.map(LoginReply::Tokens)
-        }
-        (_, Some(last)) => {
-            tenants.push(last);
-            Ok(LoginReply::Choose(ChooseTenant { tenants }))
-        }
-    }
+    Ok((person, refs(memberships)))
 }
+
+fn refs(memberships: Vec<(uuid::Uuid, String)>) -> Vec<TenantRef> {
+    memberships.into_iter().map(|(id, name)| TenantRef { id: TenantId::from_uuid(id), name }).collect()
+}
+
+/// Where a person belongs.
+pub(super) async fn tenants_of(app: &App, person: PersonId) -> ApiResult<Vec<TenantRef>> {
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    Ok(refs(store::memberships(&mut tx, person).await?))
+}
+
+/// The e-mail of somebody who is signed in.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn email(app: &App, person: PersonId) -> ApiResult<String> {
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    store::email_of(&mut tx, person).await?.ok_or_else(|| ApiError::not_found("person"))
+}
+
+pub use super::page_sessions::{PageSession, page_caller};
 
 /// Exchanges a refresh token, which works once, for the next pair.
 ///

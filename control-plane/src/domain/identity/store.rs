@@ -116,6 +116,18 @@ pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> R
     Ok(())
 }
 
+/// Gives a session the key of a browser, by its hash.
+pub(super) async fn set_page_key(tx: &mut TenantTx, session: Uuid, hash: &[u8]) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let done = sqlx::query("UPDATE app.sessions SET page_hash = $3 WHERE tenant_id = $1 AND session_id = $2")
+        .bind(tenant)
+        .bind(session)
+        .bind(hash)
+        .execute(tx.conn())
+        .await?;
+    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound) }
+}
+
 pub(super) async fn insert_token(tx: &mut TenantTx, session: Uuid, hash: &[u8], now: Timestamp) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     sqlx::query(

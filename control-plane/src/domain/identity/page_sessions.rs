@@ -1,0 +1,97 @@
+//! Sessions of browsers: an opaque key in a cookie, its hash beside the session. And the ticket that says "this person
+//! gave the password a moment ago" while they choose one of several tenants.
+
+use protocol::id::{PersonId, TenantId};
+use uuid::Uuid;
+
+use super::rules::{PAGE_MILLIS, PageKey};
+use super::service::{prove, signed_in, tenants_of};
+use super::store::{self, NewSession};
+use super::types::TenantRef;
+use crate::app::App;
+use crate::auth::guard::Caller;
+use crate::auth::token::Access;
+use crate::db::TenantTx;
+use crate::http::context::Context;
+use crate::http::{ApiError, ApiResult};
+use crate::rng;
+
+/// A page session that stands.
+#[derive(Clone, Debug)]
+pub struct PageSession {
+    /// Who.
+    pub caller: Caller,
+    /// Of which tenant.
+    pub tenant_name: String,
+    /// What the session's forms carry.
+    pub csrf: String,
+}
+
+/// What came of a sign-in at the page.
+#[derive(Debug)]
+pub(super) enum Entered {
+    /// In: the text of the cookie.
+    In(String),
+    /// Several tenants: which? The ticket goes back with the answer.
+    Choose { ticket: String, tenants: Vec<TenantRef> },
+}
+
+/// The session that a cookie names, if it stands.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn page_caller(app: &App, cookie: &str) -> ApiResult<Option<PageSession>> {
+    let Some(key) = PageKey::read(cookie) else { return Ok(None) };
+    let found = app.db.page_standing(key.tenant, &key.hash(), app.clock.now()).await?;
+    Ok(found.map(|(session, person, tenant_name)| PageSession {
+        caller: Caller { tenant: key.tenant, person, session },
+        tenant_name,
+        csrf: key.csrf(),
+    }))
+}
+
+/// Signs in with a password.
+pub(super) async fn enter(app: &App, email: &str, password: &str, context: &Context) -> ApiResult<Entered> {
+    let (person, tenants) = prove(app, email, password, context).await?;
+    match tenants.as_slice() {
+        [] => Err(ApiError::authn("This person belongs to no company any more.")),
+        [only] => begin(app, only.id, person, context).await.map(Entered::In),
+        _ => {
+            let access = Access { tenant: nowhere(), person, session: Uuid::nil() };
+            let ticket = app.keys.sign(access, app.clock.now()).map_err(ApiError::internal)?;
+            Ok(Entered::Choose { ticket, tenants })
+        }
+    }
+}
+
+/// Goes on after the choice. The ticket lives as long as an access token, and opens nothing else: it names no tenant
+/// and no session.
+pub(super) async fn choose(app: &App, ticket: &str, tenant: Uuid, context: &Context) -> ApiResult<String> {
+    let stale = || ApiError::authn("The choice took too long. Sign in again.");
+    let access = app.keys.verify(&app.db, ticket, app.clock.now()).await.map_err(|_| stale())?;
+    if access.tenant != nowhere() || access.session != Uuid::nil() {
+        return Err(stale());
+    }
+    let tenants = tenants_of(app, access.person).await?;
+    let chosen = tenants.iter().find(|known| known.id.as_uuid() == tenant).ok_or_else(stale)?;
+    begin(app, chosen.id, access.person, context).await
+}
+
+fn nowhere() -> TenantId {
+    TenantId::from_uuid(Uuid::nil())
+}
+
+async fn begin(app: &App, tenant: TenantId, person: PersonId, context: &Context) -> ApiResult<String> {
+    let now = app.clock.now();
+    let session = rng::id(now);
+    let key = PageKey::new(tenant, rng::bytes());
+    let address = context.address().to_string();
+    let expires = now.plus_millis(PAGE_MILLIS);
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let new = NewSession { session, person, address: &address, agent: context.agent(), now, expires };
+    store::insert_session(&mut tx, &new).await?;
+    store::set_page_key(&mut tx, session, &key.hash()).await?;
+    tx.save().await?;
+    signed_in(person, tenant, context);
+    Ok(key.text())
+}

@@ -1,0 +1,198 @@
+//! What every page has around its content: the navigation, who is signed in, a message of the step before. And the
+//! icons, drawn for this product: strokes of one weight on a grid of 24.
+
+use std::fmt::Write as _;
+
+use super::PageCaller;
+use crate::rng::hex;
+
+/// The rooms in the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Nav {
+    /// Live sales.
+    Live,
+    /// Receipts.
+    Receipts,
+    /// Shops.
+    Shops,
+    /// Nodes.
+    Nodes,
+    /// Products and prices.
+    Products,
+}
+
+/// One entry of the navigation, for the template.
+#[derive(Clone, Copy, Debug)]
+pub struct NavItem {
+    /// Where it leads.
+    pub href: &'static str,
+    /// What it says.
+    pub label: &'static str,
+    /// Its icon's name.
+    pub icon: &'static str,
+    /// Whether the page belongs to it.
+    pub current: bool,
+}
+
+/// A message of the step before, shown once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flash {
+    /// Whether it went well.
+    pub good: bool,
+    /// What to say.
+    pub text: String,
+}
+
+/// Characters of a message that fit into its cookie.
+const FLASH_CHARS: usize = 300;
+
+impl Flash {
+    /// It went well.
+    pub fn done(text: impl Into<String>) -> Self {
+        Self { good: true, text: text.into() }
+    }
+
+    /// It did not.
+    pub fn failed(text: impl Into<String>) -> Self {
+        Self { good: false, text: text.into() }
+    }
+
+    /// As its cookie has it.
+    pub(super) fn to_cookie(&self) -> String {
+        let text: String = self.text.chars().take(FLASH_CHARS).collect();
+        format!("{}{}", if self.good { 'g' } else { 'b' }, hex(text.as_bytes()))
+    }
+
+    /// Reads a cookie; anything else than what we wrote is no message.
+    pub(super) fn of_cookie(value: &str) -> Option<Self> {
+        let (kind, digits) = value.split_at_checked(1)?;
+        if digits.len() > FLASH_CHARS * 8 || digits.len() % 2 == 1 || !digits.is_ascii() {
+            return None;
+        }
+        let pairs = digits.as_bytes().chunks(2).map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(pair, 16).ok()
+        });
+        let text = String::from_utf8(pairs.collect::<Option<Vec<u8>>>()?).ok()?;
+        Some(Self { good: kind == "g", text }).filter(|flash| !flash.text.is_empty())
+    }
+}
+
+/// What the base template needs. Every page's struct has it as `shell`.
+#[derive(Clone, Debug)]
+pub struct Shell {
+    /// The page's name, for the title and the history.
+    pub title: String,
+    /// The room it belongs to.
+    pub nav: Nav,
+    /// The tenant's name.
+    pub tenant: String,
+    /// Who is signed in.
+    pub email: String,
+    /// The message of the step before.
+    pub flash: Option<Flash>,
+    csrf: String,
+}
+
+impl Shell {
+    /// The shell of a page.
+    pub fn new(caller: &PageCaller, nav: Nav, title: impl Into<String>) -> Self {
+        Self {
+            title: title.into(),
+            nav,
+            tenant: caller.tenant_name.clone(),
+            email: caller.email.to_string(),
+            flash: caller.flash.clone(),
+            csrf: caller.csrf.clone(),
+        }
+    }
+
+    /// The hidden field that every form of a signed-in page carries. Hex only: `{{ shell.csrf_field()|safe }}`.
+    pub fn csrf_field(&self) -> String {
+        format!(r#"<input type="hidden" name="csrf" value="{}">"#, self.csrf)
+    }
+
+    /// The token itself, for a script that sends it as the header `x-csrf-token`.
+    pub fn csrf(&self) -> &str {
+        &self.csrf
+    }
+
+    /// The navigation.
+    pub fn items(&self) -> [NavItem; 5] {
+        let item = |nav: Nav, href, label, icon| NavItem { href, label, icon, current: self.nav == nav };
+        [
+            item(Nav::Live, "/", "Live sales", "pulse"),
+            item(Nav::Receipts, "/receipts", "Receipts", "receipt"),
+            item(Nav::Shops, "/shops", "Shops", "shop"),
+            item(Nav::Products, "/products", "Products", "tag"),
+            item(Nav::Nodes, "/nodes", "Nodes", "node"),
+        ]
+    }
+}
+
+/// An icon as SVG, hidden from screen readers: the words beside it say it. `{{ crate::web::icon("shop")|safe }}`.
+/// Names: pulse, receipt, shop, node, tag, sun, out, search, check, warn, info, close, upload, plus, arrow, back, clock,
+/// chart, user, wifi-off, lock; any other name draws a circle.
+pub fn icon(name: &str) -> String {
+    let strokes: &[&str] = match name {
+        "pulse" => &["M3 12h4l3-8 4 16 3-8h4"],
+        "receipt" => {
+            &["M6 3v18l2-1.5 2 1.5 2-1.5 2 1.5 2-1.5 2 1.5V3l-2 1.5L14 3l-2 1.5L10 3 8 4.5z", "M9.5 9.5h5M9.5 13.5h5"]
+        }
+        "shop" => {
+            &["M4 10v10h16V10", "M3 10l1.8-6h14.4L21 10a3 3 0 0 1-6 0 3 3 0 0 1-6 0 3 3 0 0 1-6 0z", "M10 20v-5h4v5"]
+        }
+        "node" => &["M4 5h16v6H4zM4 13h16v6H4z", "M8 8h.01M8 16h.01M12 8h4M12 16h4"],
+        "tag" => &["M3.5 12.5V4.5h8l9 9-8 8z", "M8 9h.01"],
+        "sun" => &[
+            "M12 7.5a4.5 4.5 0 1 1 0 9 4.5 4.5 0 0 1 0-9z",
+            "M12 2.5v2M12 19.5v2M2.5 12h2M19.5 12h2M5.3 5.3l1.4 1.4M17.3 17.3l1.4 1.4M5.3 18.7l1.4-1.4M17.3 6.7l1.4-1.4",
+        ],
+        "out" => &["M14 4h5v16h-5", "M10 8l-4 4 4 4M6 12h9"],
+        "search" => &["M11 4a7 7 0 1 1 0 14 7 7 0 0 1 0-14z", "M16 16l4.5 4.5"],
+        "check" => &["M4.5 12.5l5 5 10-11"],
+        "warn" => &["M12 4 2.5 20h19z", "M12 10v4.5M12 17.3h.01"],
+        "info" => &["M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18z", "M12 11v5.5M12 7.8h.01"],
+        "close" => &["M6 6l12 12M18 6 6 18"],
+        "upload" => &["M12 16V5M7.5 9.5 12 5l4.5 4.5", "M4 17v3h16v-3"],
+        "plus" => &["M12 5v14M5 12h14"],
+        "arrow" => &["M5 12h14M13 6l6 6-6 6"],
+        "back" => &["M19 12H5M11 6l-6 6 6 6"],
+        "clock" => &["M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18z", "M12 7.5V12l3 2"],
+        "chart" => &["M4 20V4M4 20h16", "M8.5 16v-4M12.5 16V8M16.5 16v-6"],
+        "user" => &["M12 4a4 4 0 1 1 0 8 4 4 0 0 1 0-8z", "M4.5 20.5c.8-4 3.8-6 7.5-6s6.700 2 7.5 6"],
+        "wifi-off" => &[
+            "M3 3l18 18",
+            "M5 12.500a10 10 0 0 1 4.5-2.7M14.5 9.8a10 10 0 0 1 4.5 2.7M8.5 16a5 5 0 0 1 7 0M12 19.500h.01",
+        ],
+        "lock" => &["M5.5 11h13v9.500h-13z", "M8.5 11V8a3.5 3.5 0 0 1 7 0v3"],
+        _ => &["M12 5a7 7 0 1 1 0 14 7 7 0 0 1 0-14z"],
+    };
+    let mut svg = String::from(
+        r#"<svg viewBox="0 0 24 24" width="18" height="18" fill="none" stroke="currentColor" stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" aria-hidden="true">"#,
+    );
+    for path in strokes {
+        // Writing to a String cannot fail.
+        let written = write!(svg, r#"<path d="{path}"/>"#);
+        debug_assert!(written.is_ok());
+    }
+    svg.push_str("</svg>");
+    svg
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_survives_its_cookie_and_garbage_is_none() {
+        for flash in [Flash::done("Preis geändert: 2,55 €"), Flash::failed("<script>")] {
+            assert_eq!(Flash::of_cookie(&flash.to_cookie()), Some(flash));
+        }
+        let long = Flash::done("x".repeat(9_999));
+        assert_eq!(Flash::of_cookie(&long.to_cookie()).unwrap().text.len(), FLASH_CHARS);
+        for garbage in ["", "g", "g0", "gzz", "gff", "é00", "b0a0", &"0".repeat(9_999)] {
+            assert_eq!(Flash::of_cookie(garbage), None, "{garbage}");
+        }
+    }
+}

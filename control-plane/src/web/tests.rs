@@ -1,0 +1,1 @@
+//! Placeholder lines until the pages stand.
