@@ -114,6 +114,7 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
         embedded,
     };
     open_doors(&mut running, &config, &ended).await?;
+    running.spawn(telemetry::upkeep(ended.clone()));
     running.spawn(jobs::housekeeping::run(running.app.clone(), ended));
     let Running { http, quic, tcp, metrics, .. } = running;
     write_addresses(&config.state, &Addresses { http, quic, tcp, metrics })?;
@@ -253,6 +254,7 @@ fn metrics_router(app: App) -> axum::Router {
         axum::routing::get(move || {
             let app = app.clone();
             async move {
+                telemetry::observe();
                 let (busy, open, limit) = app.db.gauges();
                 metrics::gauge!("tillway_db_connections_busy").set(busy);
                 metrics::gauge!("tillway_db_connections_open").set(open);

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use firmware_config::LogFormat;
+use protocol::trace::Share;
 use uuid::Uuid;
 
 /// What stands under the help.
@@ -31,9 +33,12 @@ pub struct Cli {
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
-    /// What is logged, such as `info,sqlx=warn` (JSON lines on standard error).
+    /// What is logged, such as `info,sqlx=warn` (on standard error).
     #[arg(long, global = true, env = "TILLWAY_LOG")]
     pub log: Option<String>,
+    /// How a line looks: json or text. By default json, unless standard error is a terminal.
+    #[arg(long, global = true, env = "TILLWAY_LOG_FORMAT")]
+    pub log_format: Option<LogFormat>,
 }
 
 /// The commands.
@@ -94,6 +99,12 @@ pub struct Serve {
     /// node is on this machine.
     #[arg(long)]
     pub public_host: Option<String>,
+    /// Send traces by OTLP over HTTP to this collector, such as http://127.0.0.1:4318. Off without it.
+    #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
+    pub otlp: Option<String>,
+    /// The share of traces that is kept, 0 to 1. The same as on the nodes, or traces end half way.
+    #[arg(long, env = "TILLWAY_TRACE_SHARE", default_value = "1")]
+    pub trace_share: Share,
     /// Believe X-Forwarded-For; only behind a proxy that sets it.
     #[arg(long)]
     pub trust_forwarded: bool,

@@ -21,7 +21,7 @@ pub fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let serving = matches!(cli.command, Command::Serve(_));
-    telemetry::logs(cli.log.as_deref().unwrap_or(if serving { "info,sqlx=warn" } else { "warn" }));
+    telemetry::logs(cli.log.as_deref().unwrap_or(if serving { "info,sqlx=warn" } else { "warn" }), cli.log_format);
     // Whoever installed a provider before us installed the same one.
     let installed = rustls::crypto::ring::default_provider().install_default();
     drop(installed);

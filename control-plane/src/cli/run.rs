@@ -17,6 +17,7 @@ use crate::db::{TenantTx, Urls, migrate};
 use crate::domain::fleet::{ClaimMade, Fleet, FleetError, NewClaim};
 use crate::domain::{fleet, shops, tenants};
 use crate::http::ApiError;
+use crate::telemetry::spans;
 use crate::{serve, telemetry};
 
 /// Runs a command; what it answers is printed as one line of JSON.
@@ -124,6 +125,10 @@ async fn serve_until_told(args: Serve) -> Result<()> {
         tracing::warn!("metrics are recorded by somebody else");
     }
     log_panics();
+    if let Some(otlp) = args.otlp.filter(|otlp| !otlp.is_empty()) {
+        let options = spans::Options { otlp, share: args.trace_share, service: "control-plane", about: Vec::new() };
+        spans::start(options).map_err(|error| anyhow!("--otlp {error}"))?;
+    }
     // Before anything is started, so that an early Ctrl-C is not lost.
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
@@ -149,7 +154,7 @@ async fn serve_until_told(args: Serve) -> Result<()> {
     };
     tracing::info!(signal = name, "closing; a second signal ends at once");
     tokio::select! {
-        () = running.stop() => Ok(()),
+        () = async { running.stop().await; spans::flush().await } => Ok(()),
         _ = interrupt.recv() => Err(anyhow!("ended at once by a second signal")),
         _ = terminate.recv() => Err(anyhow!("ended at once by a second signal")),
     }

@@ -16,6 +16,7 @@ use rustls_pki_types::CertificateDer;
 use tokio::sync::{broadcast, watch};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::backend::{Backend, Refused};
 use super::link::{Inbound, Link};
@@ -66,7 +67,8 @@ pub(super) async fn serve<B: Backend>(
         sworn: Vec::new(),
         over: None,
     };
-    session.run(ended).await;
+    let span = tracing::info_span!("node", tenant = %who.tenant, shop = %who.shop, node = %who.node);
+    session.run(ended).instrument(span).await;
 }
 
 async fn admit<B: Backend>(quic: &Connection, backend: &B) -> Result<(NodeIdentity, Arc<[u8]>), Closed> {
@@ -171,7 +173,7 @@ impl<B: Backend> Session<B> {
         match event {
             CloudEvent::Hello(hello) => self.greet(hello),
             CloudEvent::Ingest { id, stream, records, .. } => {
-                self.work.spawn(work::commit(backend, who, id, stream, records));
+                self.work.spawn(work::commit(backend, who, id, stream, records).in_current_span());
             }
             CloudEvent::Checkpoint(signed) => self.swear(signed),
             CloudEvent::Holds { collection, .. } => self.look(collection),
@@ -188,7 +190,7 @@ impl<B: Backend> Session<B> {
         let holder = Holder { tenant, node, certificate };
         self.seat = Some(self.registry.take(holder, hello.boot_nonce));
         let report = work::report(&hello, self.from.clone(), true);
-        self.work.spawn(work::greet(self.backend.clone(), self.who, report, self.drain_per_second));
+        self.work.spawn(work::greet(self.backend.clone(), self.who, report, self.drain_per_second).in_current_span());
         self.hello = Some(hello);
     }
 
@@ -203,7 +205,7 @@ impl<B: Backend> Session<B> {
         if !self.keeping && !self.sworn.is_empty() {
             self.keeping = true;
             let signed = self.sworn.remove(0);
-            self.work.spawn(work::keep(self.backend.clone(), self.who, signed));
+            self.work.spawn(work::keep(self.backend.clone(), self.who, signed).in_current_span());
         }
     }
 
@@ -220,7 +222,7 @@ impl<B: Backend> Session<B> {
             let passed = i64::try_from(self.started.elapsed().as_millis()).unwrap_or(0);
             let mut report = work::report(hello, self.from.clone(), false);
             report.clock = report.clock.plus_millis(passed);
-            self.work.spawn(work::alive(self.backend.clone(), self.who, report));
+            self.work.spawn(work::alive(self.backend.clone(), self.who, report).in_current_span());
         }
     }
 
@@ -241,7 +243,7 @@ impl<B: Backend> Session<B> {
         }
         let Some(have) = self.cloud.held(collection).filter(|_| !self.cloud.is_offering(collection)) else { return };
         self.looking.push((collection, false));
-        self.work.spawn(work::look(self.backend.clone(), self.who, collection, have));
+        self.work.spawn(work::look(self.backend.clone(), self.who, collection, have).in_current_span());
     }
 
     fn done(&mut self, done: Done) {

@@ -1,19 +1,22 @@
 //! What a connection has head office do while it goes on listening: commits, look-ups, packing. One task each; the
 //! session bounds how many there are.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use protocol::collection::{Collection, Version};
 use protocol::enroll::SignedCheckpoint;
+use protocol::event::FiscalEvent;
 use protocol::frame::v1::HelloV1;
 use protocol::id::Stream;
 use protocol::ledger::Record;
 use protocol::session::ack::RangeSet;
 use protocol::session::cloud::{Greeting, Parcel};
 use protocol::session::{CloseCode, Closed};
+use protocol::timestamp::Timestamp;
 
 use super::backend::{Backend, Refused};
 use crate::domain::fleet::{Carrier, NodeIdentity, NodeReport};
+use crate::telemetry::{self, trace};
 
 /// What a piece of work came to.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ pub(super) const STREAMS: [Stream; 2] = [Stream::Fiscal, Stream::Telemetry];
 pub(super) fn report(hello: &HelloV1, address: String, connected: bool) -> NodeReport {
     NodeReport {
         agent_version: hello.agent_version.clone(),
-        clock: protocol::timestamp::Timestamp(hello.clock_ms),
+        clock: Timestamp(hello.clock_ms),
         boot_nonce: hello.boot_nonce.to_vec(),
         carrier: Carrier::Quic,
         address,
@@ -68,6 +71,15 @@ pub(super) async fn greet<B: Backend>(backend: B, who: NodeIdentity, report: Nod
     Done::Greeted(Ok(Greeting { hq_time_ms, time_signature, drain_per_second: drain, cursors }))
 }
 
+/// When the last fiscal record of a batch was written in the shop.
+fn newest(stream: Stream, records: &[Record]) -> Option<Timestamp> {
+    let record = records.last().filter(|_| stream == Stream::Fiscal)?;
+    match FiscalEvent::decode(&record.event).ok()?? {
+        FiscalEvent::TicketClosed(closed) => Some(closed.occurred.recorded_at),
+        FiscalEvent::StockWrittenOff(off) => Some(off.occurred.recorded_at),
+    }
+}
+
 pub(super) async fn commit<B: Backend>(
     backend: B,
     who: NodeIdentity,
@@ -77,11 +89,24 @@ pub(super) async fn commit<B: Backend>(
 ) -> Done {
     let count = records.len() as u64;
     // Given up is not undone: the batch comes again, and what was committed after all is known by then.
-    let ingest = tokio::time::timeout(PATIENCE, backend.ingest(&who, stream, records)).await;
+    let (began, newest) = (Instant::now(), newest(stream, &records));
+    let batch = trace::Batch::of(&who, stream, &records);
+    let ingest = tokio::time::timeout(PATIENCE, backend.ingest(&who, stream, records));
+    let ingest = trace::Batch::around(batch, |done| matches!(done, Ok(Ok(_))), ingest).await;
     let outcome = ingest.unwrap_or_else(|_| Err(Refused::Again("the database did not answer in time".to_owned())));
+    metrics::histogram!("tillway_gateway_commit_seconds", "stream" => stream.name()).record(began.elapsed());
     match &outcome {
         Ok(_) => {
-            metrics::counter!("tillway_gateway_committed_events_total", "stream" => stream.name()).increment(count)
+            metrics::counter!("tillway_gateway_committed_events_total", "stream" => stream.name()).increment(count);
+            if let Some(written) = newest {
+                let lag = u64::try_from(backend.now().0.saturating_sub(written.0)).unwrap_or(0);
+                metrics::histogram!("tillway_ingest_lag_seconds").record(Duration::from_millis(lag));
+            }
+            let duration_ms = telemetry::millis(began.elapsed());
+            tracing::info!(
+                target: "ingest", tenant = %who.tenant, shop = %who.shop, node = %who.node, term = who.term.0,
+                stream = stream.name(), events = count, duration_ms, "a batch is committed"
+            );
         }
         Err(Refused::Again(error)) => {
             metrics::counter!("tillway_gateway_commit_failures_total", "stream" => stream.name()).increment(1);

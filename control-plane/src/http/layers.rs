@@ -2,19 +2,21 @@
 //! one access log line and its metrics.
 
 use std::panic::AssertUnwindSafe;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::extract::{Request, State};
+use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt;
 use protocol::limits;
+use tracing::Instrument;
 
 use super::context::Context;
 use super::error::Code;
 use super::{ApiError, ApiResult, body};
 use crate::app::App;
+use crate::telemetry::access;
 use crate::{rng, web};
 
 /// The header that names a request, in the answer and in the log.
@@ -26,23 +28,21 @@ const IMPORT_PATIENCE: Duration = Duration::from_secs(300);
 
 /// The outermost layer.
 pub async fn around(State(app): State<App>, mut request: Request, next: Next) -> Response {
-    let begun = Instant::now();
+    let asked = access::Asked::of(&request);
     let now = app.clock.now();
     let context = Context::of(&request, rng::id(now), app.trust_forwarded);
     request.extensions_mut().insert(context.clone());
-    let method = request.method().clone();
     let path = request.uri().path().to_owned();
-    let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let as_page = web::error::wants_page(&path, request.headers());
     let mut response = match admit(&app, &context, &request) {
-        Ok(()) => guarded(request, next).await,
+        Ok(()) => guarded(request, next).instrument(tracing::info_span!("request", request_id = %context.id())).await,
         Err(refusal) => refusal.into_response(),
     };
     if as_page {
         response = web::error::as_page(response);
     }
     harden(&mut response, &context, &path);
-    record(&context, &method, &path, route.as_deref(), &response, begun.elapsed());
+    asked.answered(&context, response.status());
     response
 }
 
@@ -136,45 +136,4 @@ fn harden(response: &mut Response, context: &Context, path: &str) {
     if let Ok(id) = HeaderValue::from_str(&context.id().to_string()) {
         headers.insert(REQUEST_ID, id);
     }
-}
-
-/// The method as a label. Anybody can invent methods; each would be a row in every graph for ever.
-const fn told(method: &Method) -> &'static str {
-    match *method {
-        Method::GET => "GET",
-        Method::HEAD => "HEAD",
-        Method::POST => "POST",
-        Method::PUT => "PUT",
-        Method::PATCH => "PATCH",
-        Method::DELETE => "DELETE",
-        Method::OPTIONS => "OPTIONS",
-        _ => "other",
-    }
-}
-
-/// One line for people, one count and one time for the graphs. Probes are not worth a line.
-fn record(context: &Context, method: &Method, path: &str, route: Option<&str>, response: &Response, took: Duration) {
-    let status = response.status().as_u16();
-    let action = route.unwrap_or("unknown");
-    let module = action.strip_prefix("/v1/").unwrap_or(action).split('/').find(|part| !part.is_empty());
-    let labels = [("method", told(method).to_owned()), ("route", action.to_owned()), ("status", status.to_string())];
-    metrics::counter!("tillway_http_requests_total", &labels).increment(1);
-    metrics::histogram!("tillway_http_request_seconds", "route" => action.to_owned()).record(took);
-    if matches!(path, "/healthz" | "/health" | "/readyz") && status == 200 {
-        return;
-    }
-    let caller = context.caller();
-    tracing::info!(
-        target: "access",
-        request = %context.id(),
-        tenant = caller.map(|caller| tracing::field::display(caller.tenant)),
-        user = caller.map(|caller| tracing::field::display(caller.person)),
-        module = module.unwrap_or("unknown"),
-        action = format_args!("{method} {action}"),
-        path,
-        address = %context.address(),
-        status,
-        micros = u64::try_from(took.as_micros()).unwrap_or(u64::MAX),
-        "request"
-    );
 }

@@ -11,6 +11,7 @@ use crate::app::App;
 use crate::auth::throttle;
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::{identity, tenants};
+use crate::telemetry;
 
 const EVERY: Duration = Duration::from_secs(3_600);
 const DAY_MILLIS: i64 = 24 * 3_600 * 1_000;
@@ -37,15 +38,14 @@ pub struct Removed {
 /// Runs until `ending` turns true.
 pub async fn run(app: App, mut ending: watch::Receiver<bool>) {
     loop {
-        let told = tokio::time::timeout(EVERY, ending.wait_for(|ending| *ending)).await.is_ok();
-        if told {
-            return;
+        // At the start too: a head office that is restarted every half hour is upkept all the same.
+        if let Ok(Removed { idempotency, sessions, tries, access }) =
+            telemetry::job("housekeeping", once(&app, app.clock.now())).await
+        {
+            tracing::info!(idempotency, sessions, tries, access, "housekeeping removed what had expired");
         }
-        match once(&app, app.clock.now()).await {
-            Ok(Removed { idempotency, sessions, tries, access }) => {
-                tracing::info!(idempotency, sessions, tries, access, "housekeeping removed what had expired")
-            }
-            Err(error) => tracing::warn!(%error, "housekeeping failed; the next round is in an hour"),
+        if tokio::time::timeout(EVERY, ending.wait_for(|ending| *ending)).await.is_ok() {
+            return;
         }
     }
 }

@@ -9,6 +9,7 @@ use protocol::ledger::{self, Hash, Record};
 use protocol::limits;
 use protocol::session::ack::RangeSet;
 use protocol::timestamp::Timestamp;
+use protocol::trace::Step;
 
 use super::projections;
 use super::projector::Projector;
@@ -16,6 +17,7 @@ use super::store::{self, CursorRow, Log, StoredEvent};
 use super::types::{IngestError, IngestReport};
 use crate::db::{Db, DbError, TenantTx};
 use crate::domain::fleet::NodeIdentity;
+use crate::telemetry::trace;
 
 /// Events whose bodies are in memory at once while a chain is caught up.
 const CHAIN_PAGE: usize = 64;
@@ -184,6 +186,7 @@ async fn take(
     flaw: Option<&str>,
 ) -> Result<IngestReport, IngestError> {
     check(&records)?;
+    let _taking = trace::phase(Step::Ingest);
     let mut tx = TenantTx::begin(db, tenant).await?;
     let row = store::lock_cursor(tx.conn(), &log, now).await.map_err(DbError::from)?;
     let Some(mut cursor) = Cursor::of(row) else {
@@ -216,7 +219,9 @@ async fn take(
     cursor.row.forks += signed(report.forks);
     cursor.row.flawed += signed(report.flawed);
     store::save_cursor(tx.conn(), &log, &cursor.into_row(), now).await.map_err(DbError::from)?;
+    let committing = trace::phase(Step::Commit);
     tx.save().await?;
+    drop(committing);
     told(&log, stream, &report);
     Ok(report)
 }
