@@ -58,6 +58,19 @@ pub fn one_currency(of_figures: &[String], of_shops: &[String]) -> Result<Option
     }
 }
 
+/// The range that `from..=to` is compared with: as long, and so many whole weeks earlier that it does not overlap, so
+/// that weekdays stand against weekdays.
+pub fn before(from: Date, to: Date) -> (Date, Date) {
+    let weeks = i64::from((to.to_julian_day() - from.to_julian_day()) / 7 + 1);
+    let earlier = |date: Date| date.checked_sub(time::Duration::weeks(weeks)).unwrap_or(Date::MIN);
+    (earlier(from), earlier(to))
+}
+
+/// The days from one to another, both included.
+pub fn days(from: Date, to: Date) -> impl Iterator<Item = Date> {
+    std::iter::successors(Some(from), |day| day.next_day()).take_while(move |day| *day <= to)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -70,6 +83,16 @@ mod tests {
         assert_eq!(one_currency(std::slice::from_ref(&eur), std::slice::from_ref(&gbp)), Ok(Some(eur.clone())));
         assert_eq!(one_currency(&[], &[eur.clone(), gbp.clone()]), Ok(None));
         assert!(one_currency(&[eur, gbp], &[]).is_err());
+    }
+
+    #[test]
+    fn weekdays_stand_against_weekdays() {
+        let day = |number| Date::from_julian_day(number).unwrap();
+        assert_eq!(before(day(100), day(100)), (day(93), day(93)));
+        assert_eq!(before(day(100), day(106)), (day(93), day(99)));
+        assert_eq!(before(day(100), day(107)), (day(86), day(93)));
+        assert_eq!(days(day(3), day(5)).collect::<Vec<_>>(), [day(3), day(4), day(5)]);
+        assert_eq!(days(day(5), day(3)).count(), 0);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 
 use protocol::id::ShopId;
 use protocol::limits;
+use time::Date;
 
-use super::rules::{Range, RangeError, one_currency};
+use super::rules::{self, Range, RangeError, one_currency};
 use super::store;
-use super::types::{DayFigures, HourFigures, Overview, ProductFigures, Series};
+use super::types::{DayFigures, Figures, HourFigures, Overview, ProductFigures, Series, ShopDay, ShopReport, Step};
 use crate::db::{DbError, TenantTx};
 use crate::domain::shops;
 use crate::http::ApiError;
@@ -101,4 +102,79 @@ pub async fn products(
     let first = store::products(tx.conn(), tenant, range, by_quantity, limit).await;
     let (rows, found) = first.map_err(DbError::from)?;
     Ok(Series { currency: one_currency(&found, &of_shops)?, rows })
+}
+
+/// The trading days of every shop between two days, newest first; at most [`limits::SHOP_DAYS`].
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn shop_days(tx: &mut TenantTx, from: Date, to: Date) -> Result<Vec<ShopDay>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    Ok(store::shop_days(tx.conn(), tenant, from, to, limits::SHOP_DAYS).await?)
+}
+
+/// The last trading day of a shop that has any figures.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn last_day(tx: &mut TenantTx, shop: ShopId) -> Result<Option<Date>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    Ok(store::last_day(tx.conn(), tenant, shop.as_uuid()).await?)
+}
+
+/// Everything the page of a shop shows of the days `from..=to`. The caller has seen that the shop is the tenant's.
+///
+/// # Errors
+/// [`AnalyticsError::Db`]; figures in several currencies are no error here, they are left out and none is named.
+pub async fn shop_report(tx: &mut TenantTx, shop: ShopId, from: Date, to: Date) -> Result<ShopReport, AnalyticsError> {
+    let tenant = tx.tenant().as_uuid();
+    let range = |from, to| Range { shop: Some(shop.as_uuid()), from: Some(from), to: Some(to) };
+    let (now, earlier) = (range(from, to), rules::before(from, to));
+    let then = range(earlier.0, earlier.1);
+    let (overview, mut currencies) = store::overview(tx.conn(), tenant, &now).await.map_err(DbError::from)?;
+    let limit = i64::from(limits::RANGE_DAYS);
+    let (before, steps, of_before) = if from == to {
+        let (hours, _) = store::by_hour(tx.conn(), tenant, &now).await.map_err(DbError::from)?;
+        let (hours_before, of_before) = store::by_hour(tx.conn(), tenant, &then).await.map_err(DbError::from)?;
+        let at = |found: &[HourFigures], hour| {
+            found.iter().find(|row| row.hour == hour).map(|row| row.figures.clone()).unwrap_or_default()
+        };
+        let step =
+            |hour: i16| Step { label: format!("{hour:02}:00"), now: at(&hours, hour), before: at(&hours_before, hour) };
+        (sum(hours_before.iter().map(|row| &row.figures)), (0..24).map(step).collect::<Vec<_>>(), of_before)
+    } else {
+        let (days, _) = store::by_day(tx.conn(), tenant, &now, limit).await.map_err(DbError::from)?;
+        let (days_before, of_before) = store::by_day(tx.conn(), tenant, &then, limit).await.map_err(DbError::from)?;
+        let at = |found: &[DayFigures], date: Date| {
+            let date = date.to_string();
+            found.iter().find(|row| row.business_date == date).map(|row| row.figures.clone()).unwrap_or_default()
+        };
+        let both = rules::days(from, to).zip(rules::days(earlier.0, earlier.1));
+        let step = |(day, other): (Date, Date)| Step {
+            label: day.to_string(),
+            now: at(&days, day),
+            before: at(&days_before, other),
+        };
+        (sum(days_before.iter().map(|row| &row.figures)), both.map(step).collect(), of_before)
+    };
+    currencies.extend(of_before);
+    currencies.sort();
+    currencies.dedup();
+    if currencies.len() > 1 {
+        return Ok(ShopReport::default());
+    }
+    let top = store::top(tx.conn(), tenant, &now, 10).await.map_err(DbError::from)?;
+    Ok(ShopReport { currency: currencies.pop(), overview, before, steps, top })
+}
+
+fn sum<'a>(all: impl Iterator<Item = &'a Figures>) -> Figures {
+    all.fold(Figures::default(), |sum, next| Figures {
+        sales: sum.sales.saturating_add(next.sales),
+        returns: sum.returns.saturating_add(next.returns),
+        lines: sum.lines.saturating_add(next.lines),
+        gross_sales_minor: sum.gross_sales_minor.saturating_add(next.gross_sales_minor),
+        returns_minor: sum.returns_minor.saturating_add(next.returns_minor),
+        net_sales_minor: sum.net_sales_minor.saturating_add(next.net_sales_minor),
+        tax_minor: sum.tax_minor.saturating_add(next.tax_minor),
+    })
 }

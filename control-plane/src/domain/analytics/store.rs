@@ -7,7 +7,7 @@ use time::Date;
 use uuid::Uuid;
 
 use super::rules::Range;
-use super::types::{DayFigures, Figures, HourFigures, Overview, ProductFigures};
+use super::types::{DayFigures, Figures, HourFigures, Overview, ProductFigures, ShopDay};
 
 const OVERVIEW: &str = "SELECT coalesce(sum(sales), 0)::bigint AS sales, coalesce(sum(returns), 0)::bigint AS returns,
         coalesce(sum(lines), 0)::bigint AS lines, coalesce(sum(gross_sales_minor), 0)::bigint AS gross_sales_minor,
@@ -59,8 +59,77 @@ const PRODUCTS: &str = "SELECT code, (array_agg(description ORDER BY business_da
     GROUP BY code
     ORDER BY CASE WHEN $5 THEN sum(quantity_milli) ELSE sum(net_minor) END DESC, code LIMIT $6";
 
+// The first ten of up to a year: the sum first, the name afterwards and only for those that are shown.
+const TOP: &str = "SELECT t.code, t.lines, t.quantity_milli, t.net_minor, t.tax_minor, (
+        SELECT d.description FROM app.product_days d
+        WHERE d.tenant_id = $1 AND d.shop_id = $2 AND d.code = t.code AND d.business_date BETWEEN $3 AND $4
+        ORDER BY d.business_date DESC LIMIT 1) AS description
+    FROM (
+        SELECT code, sum(lines)::bigint AS lines, sum(quantity_milli)::bigint AS quantity_milli,
+               sum(net_minor)::bigint AS net_minor, sum(tax_minor)::bigint AS tax_minor
+        FROM app.product_days
+        WHERE tenant_id = $1 AND shop_id = $2 AND business_date BETWEEN $3 AND $4
+        GROUP BY code ORDER BY sum(net_minor) DESC, code LIMIT $5
+    ) t ORDER BY t.net_minor DESC, t.code";
+const SHOP_DAYS: &str =
+    "SELECT shop_id, business_date, currency, sales, returns, lines, gross_sales_minor, returns_minor,
+        tax_minor, restated_at IS NOT NULL AS restated
+    FROM app.sales_days WHERE tenant_id = $1 AND business_date BETWEEN $2 AND $3
+    ORDER BY business_date DESC, shop_id, currency LIMIT $4";
+const LAST_DAY: &str = "SELECT max(business_date) AS last FROM app.sales_days WHERE tenant_id = $1 AND shop_id = $2";
+
 /// Every statement of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[OVERVIEW, STOCK, RESTATED, BY_DAY, BY_HOUR, PRODUCTS];
+pub const STATEMENTS: &[&str] = &[OVERVIEW, STOCK, RESTATED, BY_DAY, BY_HOUR, PRODUCTS, TOP, SHOP_DAYS, LAST_DAY];
+
+/// The products of one shop that came to most, over days that are both given.
+pub async fn top(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    range: &Range,
+    limit: i64,
+) -> Result<Vec<ProductFigures>, sqlx::Error> {
+    let rows = ranged(TOP, tenant, range).bind(limit).fetch_all(conn).await?;
+    rows.iter().map(product).collect()
+}
+
+/// Each shop's trading days between two days, the newest first.
+pub async fn shop_days(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    from: Date,
+    to: Date,
+    limit: i64,
+) -> Result<Vec<ShopDay>, sqlx::Error> {
+    let rows = sqlx::query(SHOP_DAYS).bind(tenant).bind(from).bind(to).bind(limit).fetch_all(conn).await?;
+    let day = |row: &PgRow| {
+        Ok(ShopDay {
+            shop: row.try_get("shop_id")?,
+            date: row.try_get("business_date")?,
+            currency: row.try_get("currency")?,
+            figures: figures(row)?,
+            restated: row.try_get("restated")?,
+        })
+    };
+    rows.iter().map(day).collect()
+}
+
+/// The last trading day of a shop that has figures.
+pub async fn last_day(conn: &mut PgConnection, tenant: Uuid, shop: Uuid) -> Result<Option<Date>, sqlx::Error> {
+    sqlx::query(LAST_DAY).bind(tenant).bind(shop).fetch_one(conn).await?.try_get("last")
+}
+
+fn product(row: &PgRow) -> Result<ProductFigures, sqlx::Error> {
+    let milli: i64 = row.try_get("quantity_milli")?;
+    let description: Option<String> = row.try_get("description")?;
+    Ok(ProductFigures {
+        code: row.try_get("code")?,
+        description: description.unwrap_or_default(),
+        lines: row.try_get("lines")?,
+        quantity: Quantity::from_milli(milli).map_or_else(|_| format!("{milli}e-3"), |quantity| quantity.to_string()),
+        net_minor: row.try_get("net_minor")?,
+        tax_minor: row.try_get("tax_minor")?,
+    })
+}
 
 type PgQuery = Query<'static, Postgres, sqlx::postgres::PgArguments>;
 
@@ -154,16 +223,5 @@ pub async fn products(
     limit: i64,
 ) -> Result<Rows<ProductFigures>, sqlx::Error> {
     let rows = ranged(PRODUCTS, tenant, range).bind(by_quantity).bind(limit).fetch_all(conn).await?;
-    gather(&rows, |row| {
-        let milli: i64 = row.try_get("quantity_milli")?;
-        Ok(ProductFigures {
-            code: row.try_get("code")?,
-            description: row.try_get("description")?,
-            lines: row.try_get("lines")?,
-            quantity: Quantity::from_milli(milli)
-                .map_or_else(|_| format!("{milli}e-3"), |quantity| quantity.to_string()),
-            net_minor: row.try_get("net_minor")?,
-            tax_minor: row.try_get("tax_minor")?,
-        })
-    })
+    gather(&rows, product)
 }

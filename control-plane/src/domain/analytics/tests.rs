@@ -131,3 +131,33 @@ async fn days_are_inclusive_at_both_ends_and_the_reply_is_as_agreed() {
     assert_eq!(rig.get("/v1/analytics/overview?from=2011-02-30", &token).await.0, 400);
     assert_eq!(rig.get("/v1/analytics/overview?shop_id=7", &token).await.0, 400);
 }
+
+#[tokio::test]
+async fn the_report_of_a_shop_adds_up_and_compares_weekdays() {
+    let mut rig = Rig::new().await;
+    let seat = rig.seat().await;
+    let sale = |number: u64, day, pence: i64| {
+        Made::sale(u128::from(number), &[("A", 1_000, pence * 100), ("B", 2_000, 5_000)]).days(day).record(number)
+    };
+    rig.ingest(&seat, vec![sale(1, 0, 300), sale(2, -7, 100), sale(3, -1, 200), sale(4, -8, 50)]).await.unwrap();
+    let mut tx = rig.tx(seat.tenant).await;
+    let today = time::macros::date!(2011 - 01 - 10);
+    let day = service::shop_report(&mut tx, seat.shop, today, today).await.unwrap();
+    assert_eq!((day.overview.figures.net_sales_minor, day.before.net_sales_minor), (400, 200));
+    assert_eq!((day.steps.len(), day.steps[12].label.as_str()), (24, "12:00"));
+    assert_eq!((day.steps[12].now.net_sales_minor, day.steps[12].before.net_sales_minor), (400, 200));
+    let top: Vec<_> = day.top.iter().map(|p| (p.code.as_str(), p.description.as_str(), p.net_minor)).collect();
+    assert_eq!(top, [("A", "PRODUCT A", 300), ("B", "PRODUCT B", 100)]);
+    let range = service::shop_report(&mut tx, seat.shop, today.previous_day().unwrap(), today).await.unwrap();
+    let steps: Vec<_> = range.steps.iter().map(|s| (s.now.net_sales_minor, s.before.net_sales_minor)).collect();
+    assert_eq!(steps, [(300, 150), (400, 200)]);
+    assert_eq!((range.overview.figures.net_sales_minor, range.before.net_sales_minor), (700, 350));
+    assert_eq!(service::last_day(&mut tx, seat.shop).await.unwrap(), Some(today));
+    let days = service::shop_days(&mut tx, today, today).await.unwrap();
+    assert_eq!((days.len(), days[0].figures.net_sales_minor, days[0].currency.as_str()), (1, 400, "GBP"));
+    let other = rig.seat().await;
+    let mut tx = rig.tx(other.tenant).await;
+    assert!(service::shop_days(&mut tx, today, today).await.unwrap().is_empty());
+    assert_eq!(service::last_day(&mut tx, seat.shop).await.unwrap(), None);
+    assert_eq!(service::shop_report(&mut tx, seat.shop, today, today).await.unwrap().overview.figures.sales, 0);
+}

@@ -98,3 +98,44 @@ pub struct Series<T> {
     /// The figures.
     pub rows: Vec<T>,
 }
+
+/// One trading day of one shop in one currency.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ShopDay {
+    /// The shop.
+    pub shop: uuid::Uuid,
+    /// The trading day.
+    pub date: time::Date,
+    /// ISO 4217.
+    pub currency: String,
+    /// The figures.
+    pub figures: Figures,
+    /// Whether they changed after the day had passed.
+    pub restated: bool,
+}
+
+/// One step of a chart: an hour of a day, or a day of a range, beside the same step before.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Step {
+    /// `09:00`, or the date.
+    pub label: String,
+    /// What was sold.
+    pub now: Figures,
+    /// What was sold the weekday before, or in the range before.
+    pub before: Figures,
+}
+
+/// What a shop's page says of some trading days, out of roll-ups alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ShopReport {
+    /// ISO 4217; none when the figures are in several currencies, which are never added.
+    pub currency: Option<String>,
+    /// The days' figures.
+    pub overview: Overview,
+    /// The figures of the days before that they are compared with.
+    pub before: Figures,
+    /// Hour by hour of a single day, else day by day.
+    pub steps: Vec<Step>,
+    /// The products that came to most.
+    pub top: Vec<ProductFigures>,
+}

@@ -8,7 +8,8 @@ use protocol::tax::TaxRate;
 use protocol::timestamp::Timestamp;
 use std::collections::{BTreeMap, HashMap};
 
-use super::import::{self, FileError};
+pub use super::edits::{Edit, edit, withdraw};
+use super::import::{self, FileError, Parsed};
 use super::rules;
 use super::store::{self, Head, Since};
 use super::types::{Change, ImportReport, LineReport, Outcome, ProductPage, ProductView, Wanted};
@@ -144,19 +145,45 @@ pub async fn import(
     person: PersonId,
     bytes: bytes::Bytes,
 ) -> Result<ImportReport, CatalogError> {
-    // Up to 32 MiB of text: not on a thread that serves others.
-    let parsed = tokio::task::spawn_blocking(move || import::parse(&bytes)).await;
-    let parsed = parsed.map_err(|error| CatalogError::Worker(error.to_string()))??;
-    let (numbers, wanted): (Vec<u64>, Vec<Wanted>) = parsed.good.into_iter().unzip();
+    let parsed = read_file(bytes).await?;
     let by = By { person, source: Source::Import, at: app.clock.now() };
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    let changed = change(&mut tx, by, &wanted).await?;
+    let report = take_in(&mut tx, by, parsed).await?;
     tx.save().await?;
-    if !changed.changes.is_empty() {
+    if report.changed > 0 {
         app.hint(tenant, Collection::Catalogue);
     }
+    Ok(report)
+}
+
+/// Reads a file. Up to 32 MiB of text: not on a thread that serves others.
+///
+/// # Errors
+/// [`CatalogError::File`] when nothing of it can be read.
+pub(super) async fn read_file(bytes: bytes::Bytes) -> Result<Parsed, CatalogError> {
+    let parsed = tokio::task::spawn_blocking(move || import::parse(&bytes)).await;
+    Ok(parsed.map_err(|error| CatalogError::Worker(error.to_string()))??)
+}
+
+/// Takes the good lines of a file in, within the caller's transaction; nothing is kept until that is saved.
+///
+/// # Errors
+/// As [`change`].
+pub(super) async fn take_in(tx: &mut TenantTx, by: By, parsed: Parsed) -> Result<ImportReport, CatalogError> {
+    let (numbers, wanted): (Vec<u64>, Vec<Wanted>) = parsed.good.into_iter().unzip();
+    let changed = change(tx, by, &wanted).await?;
     let codes = numbers.into_iter().zip(wanted.into_iter().map(|wanted| wanted.code));
     Ok(report(&changed, codes, parsed.bad))
+}
+
+/// The version of the catalogue, and how many products are sold.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn head(tx: &mut TenantTx) -> Result<(u64, u64), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let head = store::read_head(tx.conn(), tenant).await?;
+    Ok((unsigned(head.version), unsigned(i64::from(head.live))))
 }
 
 fn report(changed: &Changed, good: impl Iterator<Item = (u64, String)>, bad: Vec<LineReport>) -> ImportReport {

@@ -6,7 +6,7 @@ use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use super::rules::unit_of;
-use super::types::{Change, ProductView, Wanted};
+use super::types::{Change, ImportSummary, ProductView, Wanted};
 use crate::clock::utc;
 
 /// The catalogue's own row.
@@ -73,8 +73,81 @@ const SINCE: &str = "SELECT c.version AS head, p.code, p.description, p.unit_pri
     LEFT JOIN app.products p ON p.tenant_id = c.tenant_id AND p.version > $2 AND ($3 OR p.deleted_at IS NULL)
     WHERE c.tenant_id = $1";
 
+const KEEP_IMPORT: &str = "INSERT INTO app.catalogue_imports (tenant_id, import_id, person_id, made_at, rehearsal,
+        file_name, added, changed, unchanged, rejected, version, report)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+const FORGET_IMPORTS: &str = "DELETE FROM app.catalogue_imports WHERE tenant_id = $1 AND import_id NOT IN (
+        SELECT import_id FROM app.catalogue_imports WHERE tenant_id = $1 ORDER BY import_id DESC LIMIT $2)";
+const IMPORTS: &str = "SELECT import_id, made_at, rehearsal, file_name, added, changed, unchanged, rejected, version
+    FROM app.catalogue_imports WHERE tenant_id = $1 ORDER BY import_id DESC LIMIT $2";
+const IMPORT: &str =
+    "SELECT import_id, made_at, rehearsal, file_name, added, changed, unchanged, rejected, version, report
+    FROM app.catalogue_imports WHERE tenant_id = $1 AND import_id = $2";
+
 /// Every statement of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[READ_HEAD, LOCK_HEAD, MAKE_HEAD, SAVE_HEAD, UPSERT, REMOVE, ONE, LIST, BEHIND, SINCE];
+pub const STATEMENTS: &[&str] = &[
+    READ_HEAD,
+    LOCK_HEAD,
+    MAKE_HEAD,
+    SAVE_HEAD,
+    UPSERT,
+    REMOVE,
+    ONE,
+    LIST,
+    BEHIND,
+    SINCE,
+    KEEP_IMPORT,
+    FORGET_IMPORTS,
+    IMPORTS,
+    IMPORT,
+];
+
+/// Keeps an import's report and forgets the oldest beyond a number.
+pub async fn keep_import(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    person: Uuid,
+    import: &ImportSummary,
+    report: &[u8],
+    kept: i64,
+) -> Result<(), sqlx::Error> {
+    let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    let query = sqlx::query(KEEP_IMPORT).bind(tenant).bind(import.id).bind(person).bind(import.made_at);
+    let query = query.bind(import.rehearsal).bind(&import.file_name).bind(signed(import.added));
+    let query = query.bind(signed(import.changed)).bind(signed(import.unchanged)).bind(signed(import.rejected));
+    query.bind(signed(import.version)).bind(report).execute(&mut *conn).await?;
+    sqlx::query(FORGET_IMPORTS).bind(tenant).bind(kept).execute(conn).await.map(drop)
+}
+
+/// The imports that are kept, the newest first.
+pub async fn imports(conn: &mut PgConnection, tenant: Uuid, limit: i64) -> Result<Vec<ImportSummary>, sqlx::Error> {
+    sqlx::query(IMPORTS).bind(tenant).bind(limit).fetch_all(conn).await?.iter().map(summary).collect()
+}
+
+/// One import and its packed report.
+pub async fn one_import(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    id: Uuid,
+) -> Result<Option<(ImportSummary, Vec<u8>)>, sqlx::Error> {
+    let row = sqlx::query(IMPORT).bind(tenant).bind(id).fetch_optional(conn).await?;
+    row.map(|row| Ok((summary(&row)?, row.try_get("report")?))).transpose()
+}
+
+fn summary(row: &PgRow) -> Result<ImportSummary, sqlx::Error> {
+    let whole = |name: &str| Ok::<u64, sqlx::Error>(u64::try_from(row.try_get::<i64, _>(name)?).unwrap_or(0));
+    Ok(ImportSummary {
+        id: row.try_get("import_id")?,
+        made_at: row.try_get("made_at")?,
+        rehearsal: row.try_get("rehearsal")?,
+        file_name: row.try_get("file_name")?,
+        added: whole("added")?,
+        changed: whole("changed")?,
+        unchanged: whole("unchanged")?,
+        rejected: whole("rejected")?,
+        version: whole("version")?,
+    })
+}
 
 fn head(row: &PgRow) -> Result<Head, sqlx::Error> {
     Ok(Head { version: row.try_get("version")?, live: row.try_get("live")? })

@@ -170,3 +170,64 @@ async fn imports_at_once_make_one_version_each() {
     versions.sort_unstable();
     assert_eq!(versions, [1, 2, 3]);
 }
+
+#[tokio::test]
+async fn an_import_is_rehearsed_kept_and_forgotten_in_turn() {
+    use super::imports;
+    use super::upload::Upload;
+    let (mut rig, seat, _) = seated().await;
+    let upload = |rehearsal| Upload { file_name: "a.csv".to_owned(), csv: FILE.as_bytes().into(), rehearsal };
+    let tried = imports::run(&rig.app, seat.tenant, seat.owner, upload(true)).await.unwrap();
+    let mut tx = rig.tx(seat.tenant).await;
+    let (summary, csv) = imports::one(&mut tx, tried).await.unwrap().unwrap();
+    assert_eq!((summary.rehearsal, summary.added, summary.rejected, summary.version), (true, 3, 2, 0));
+    let (lines, more) = imports::lines(&csv);
+    let told: Vec<_> = lines.iter().map(|line| (line.line, line.outcome.as_str())).collect();
+    assert_eq!(told, [(4, "rejected"), (6, "rejected"), (2, "added"), (3, "added"), (5, "added")]);
+    assert!(!more && lines[0].message.contains("4 digits"));
+    assert_eq!(super::service::head(&mut tx).await.unwrap(), (0, 0), "a rehearsal changes nothing");
+    rig.app.clock.advance_millis(1);
+    let done = imports::run(&rig.app, seat.tenant, seat.owner, upload(false)).await.unwrap();
+    assert_eq!(super::service::head(&mut tx).await.unwrap(), (1, 3));
+    let kept = imports::list(&mut tx, 10).await.unwrap();
+    assert_eq!(kept.iter().map(|import| import.id).collect::<Vec<_>>(), [done, tried]);
+    let other = rig.seat().await;
+    let mut foreign = rig.tx(other.tenant).await;
+    assert!(imports::one(&mut foreign, done).await.unwrap().is_none());
+    for _ in 0..limits::IMPORTS_KEPT {
+        rig.app.clock.advance_millis(1);
+        imports::run(&rig.app, seat.tenant, seat.owner, upload(true)).await.unwrap();
+    }
+    let kept = imports::list(&mut tx, 100).await.unwrap();
+    assert_eq!(i64::try_from(kept.len()).unwrap(), limits::IMPORTS_KEPT);
+    assert!(imports::one(&mut tx, tried).await.unwrap().is_none(), "the oldest are forgotten");
+}
+
+#[tokio::test]
+async fn who_looked_at_an_older_product_changes_nothing() {
+    use super::service::{self, By, Edit};
+    use super::types::Wanted;
+    use crate::domain::pricing::types::Source;
+    let (rig, seat, token) = seated().await;
+    import(&rig, &token, FILE).await;
+    let by = By { person: seat.owner, source: Source::Price, at: rig.app.clock.now() };
+    let wanted = |code: &str, e4| Wanted {
+        code: code.to_owned(),
+        description: None,
+        unit_price_e4: Some(e4),
+        tax_rate_ppm: None,
+        unit: None,
+        barcodes: None,
+    };
+    let edit = |code, e4, seen| service::edit(&rig.app, seat.tenant, by, wanted(code, e4), seen);
+    assert!(matches!(edit("POST", 1, Some(1)).await.unwrap(), Edit::Done(2, true)));
+    let Edit::Moved(found) = edit("POST", 2, Some(1)).await.unwrap() else { panic!("moved") };
+    assert_eq!((found.version, found.unit_price.e4()), (2, 1));
+    assert!(matches!(edit("POST", 2, None).await.unwrap(), Edit::Taken(2)));
+    assert!(matches!(edit("NEW", 2, Some(1)).await.unwrap(), Edit::Gone));
+    assert!(matches!(edit("NEW", 2, None).await.unwrap(), Edit::Done(3, true)));
+    let withdraw = |seen| service::withdraw(&rig.app, seat.tenant, by, "NEW", seen);
+    assert!(matches!(withdraw(1).await.unwrap(), Edit::Moved(_)));
+    assert!(matches!(withdraw(3).await.unwrap(), Edit::Done(4, true)));
+    assert!(matches!(withdraw(3).await.unwrap(), Edit::Gone));
+}

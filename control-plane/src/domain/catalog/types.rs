@@ -133,3 +133,41 @@ pub struct ProductPage {
     /// Where the next page starts; none on the last.
     pub next: Option<String>,
 }
+
+/// An import whose report is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImportSummary {
+    /// Its id; later imports have higher ones.
+    pub id: uuid::Uuid,
+    /// When.
+    pub made_at: time::OffsetDateTime,
+    /// Whether nothing was kept of it.
+    pub rehearsal: bool,
+    /// What the file was called; blank for pasted text.
+    pub file_name: String,
+    /// Products that were new.
+    pub added: u64,
+    /// Products that were new or different.
+    pub changed: u64,
+    /// Lines that said what was so already.
+    pub unchanged: u64,
+    /// Lines not taken.
+    pub rejected: u64,
+    /// The catalogue version that held afterwards.
+    pub version: u64,
+}
+
+/// One line of a kept report, as it stands in its file.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct KeptLine {
+    /// Line of the imported file.
+    pub line: u64,
+    /// The code on it.
+    pub code: String,
+    /// added, changed, unchanged or rejected.
+    pub outcome: String,
+    /// The field at fault.
+    pub field: String,
+    /// What is wrong and what to do.
+    pub message: String,
+}

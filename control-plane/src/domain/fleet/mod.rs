@@ -10,11 +10,15 @@ mod rules;
 pub mod service;
 mod store;
 mod types;
+pub mod words;
 
 pub use error::{AdmitError, CheckpointError, ClaimRefusal, FleetError};
 pub use handle::{Fleet, FleetSlot, TlsDoor};
 pub use routes::routes;
-pub use types::{Carrier, ClaimMade, NewClaim, NodeIdentity, NodeReport, NodeRole, Recorded};
+pub use types::{
+    Carrier, ClaimMade, Held, LogState, NewClaim, NodeDetail, NodeIdentity, NodeReport, NodeRole, NodeRow,
+    NodeStanding, Recorded, Standing,
+};
 
 #[cfg(test)]
 mod tests;

@@ -190,3 +190,111 @@ pub struct ShopCompleteness {
     /// One entry per node and term.
     pub nodes: Vec<NodeCompleteness>,
 }
+
+/// One fiscal log of a node and what the node last swore of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SwornLog {
+    /// The node.
+    pub node: NodeId,
+    /// The term.
+    pub term: Term,
+    /// The shop.
+    pub shop: ShopId,
+    /// What people call the node.
+    pub name: String,
+    /// Whether the term is in force: the node still writes it.
+    pub reigns: bool,
+    /// The last durable record it swore to.
+    pub seq: Option<u64>,
+    /// The hash there.
+    pub head_hash: Option<[u8; 32]>,
+    /// When, by the node's clock.
+    pub at: Option<time::OffsetDateTime>,
+    /// Checkpoints that contradicted each other; must be 0.
+    pub contradictions: u64,
+}
+
+/// What a node says it holds of a collection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// The version; 0 is nothing.
+    pub version: u64,
+    /// When it first said so.
+    pub said_at: time::OffsetDateTime,
+}
+
+/// One log as HQ and the shop see it, by cursors and checkpoints alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogState {
+    /// The node.
+    pub node: NodeId,
+    /// The term.
+    pub term: Term,
+    /// The shop.
+    pub shop: ShopId,
+    /// Whether the node still writes it.
+    pub reigns: bool,
+    /// Records in the shop, by the last checkpoint; unknown before the first.
+    pub stored: Option<u64>,
+    /// When that was, by the node's clock.
+    pub sworn_at: Option<time::OffsetDateTime>,
+    /// Records HQ holds.
+    pub received: u64,
+    /// Positions missing below the highest that HQ holds.
+    pub gaps: u64,
+    /// When anything of it last came in.
+    pub moved_at: Option<time::OffsetDateTime>,
+    /// Whether something about it contradicts itself: two oaths, two contents, another chain.
+    pub contradicts: bool,
+}
+
+impl LogState {
+    /// Records that HQ knows of and does not hold.
+    pub fn waiting(&self) -> u64 {
+        self.stored.unwrap_or(0).saturating_sub(self.received).max(self.gaps)
+    }
+}
+
+/// A node with everything a page shows of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStanding {
+    /// The node, without its logs' positions.
+    pub row: NodeRow,
+    /// Its fiscal logs, by term.
+    pub logs: Vec<LogState>,
+    /// What it holds of the catalogue; none when it never said.
+    pub catalogue: Option<Held>,
+}
+
+/// The nodes of a shop or of all, and the logs of nodes that are no more.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// The nodes in force, by id.
+    pub nodes: Vec<NodeStanding>,
+    /// Logs whose node was retired.
+    pub orphans: Vec<LogState>,
+}
+
+impl Standing {
+    /// All logs of a shop, of nodes in force or not.
+    pub fn logs_of(&self, shop: Uuid) -> impl Iterator<Item = &LogState> {
+        let logs = self.nodes.iter().flat_map(|node| &node.logs).chain(&self.orphans);
+        logs.filter(move |log| log.shop.as_uuid() == shop)
+    }
+
+    /// The nodes of a shop.
+    pub fn nodes_of(&self, shop: Uuid) -> impl Iterator<Item = &NodeStanding> {
+        self.nodes.iter().filter(move |node| node.row.shop_id == shop)
+    }
+}
+
+/// A node for its own page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeDetail {
+    /// What the list shows of it, with the positions of all its logs.
+    pub standing: NodeStanding,
+    /// The address it last came from.
+    pub address: Option<String>,
+    /// When its last session began.
+    pub connected_at: Option<time::OffsetDateTime>,
+}

@@ -12,7 +12,7 @@ use crate::db::{DbError, TenantTx};
 use crate::domain::catalog::service::{self as catalog, By, CatalogError, Step};
 use crate::domain::catalog::types::{Change, Wanted};
 use crate::domain::fleet::NodeIdentity;
-use crate::domain::shops;
+use crate::domain::{fleet, shops};
 
 /// Writes a revision of the catalogue down, in the transaction of the change.
 ///
@@ -92,6 +92,11 @@ pub async fn downlink(
     have: Version,
 ) -> Result<Option<Delivery>, DbError> {
     let mut tx = TenantTx::begin(&app.db, who.tenant).await?;
+    // The node just said where it stands: that is how people learn to which shops a price has gone.
+    if fleet::service::holds(&mut tx, who.node, collection, have, app.clock.now()).await? {
+        tx.save().await?;
+        tx = TenantTx::begin(&app.db, who.tenant).await?;
+    }
     match collection {
         Collection::Catalogue => Ok(match catalog::step(&mut tx, have).await? {
             Step::Current => None,

@@ -6,7 +6,7 @@ use protocol::session::ack::RangeSet;
 
 use super::check::{self, CheckReport};
 use super::ingest::{self, Cursor};
-use super::types::{IngestError, IngestReport, LogCompleteness};
+use super::types::{IngestError, IngestReport, LogCompleteness, LogStanding};
 use super::{completeness as complete, store};
 use crate::app::App;
 use crate::db::{DbError, TenantTx};
@@ -58,6 +58,14 @@ pub async fn ingest_one_by_one(
 /// Whatever the database met.
 pub async fn completeness(tx: &mut TenantTx, shop: ShopId) -> Result<Vec<LogCompleteness>, DbError> {
     complete::of_shop(tx, shop).await
+}
+
+/// How the fiscal logs of one shop or of all stand by their cursors; cheap enough for a page.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn standing(tx: &mut TenantTx, shop: Option<ShopId>) -> Result<Vec<LogStanding>, DbError> {
+    complete::standing(tx, shop).await
 }
 
 /// The chain hash HQ has at one position of a log; `None` while the chain is not verified up to it.

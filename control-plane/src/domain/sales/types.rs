@@ -1,6 +1,6 @@
 //! What ingest answers and what the sales routes show. Pure: no SQL, no HTTP.
 
-use protocol::id::{NodeId, Seq, Term};
+use protocol::id::{NodeId, Seq, ShopId, Term};
 use protocol::ledger::Hash;
 use protocol::session::ack::RangeSet;
 use serde::Serialize;
@@ -243,4 +243,29 @@ pub struct TicketTax {
     pub base_minor: i64,
     /// The tax.
     pub tax_minor: i64,
+}
+
+/// How one fiscal log stands at HQ, by its cursor alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogStanding {
+    /// The node.
+    pub node: NodeId,
+    /// Its term.
+    pub term: Term,
+    /// The shop it stands in.
+    pub shop: ShopId,
+    /// Events HQ holds.
+    pub received: u64,
+    /// The highest position among them.
+    pub last: u64,
+    /// Events that came again with another content; must be 0.
+    pub forks: u64,
+    /// Events that could not be counted.
+    pub flawed: u64,
+    /// How far the chain is verified.
+    pub head_seq: u64,
+    /// Its hash there; none at 0.
+    pub head_hash: Option<Hash>,
+    /// When anything of it last came in.
+    pub moved_at: time::OffsetDateTime,
 }

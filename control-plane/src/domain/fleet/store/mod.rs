@@ -14,8 +14,10 @@ use crate::db::{DbError, TenantTx};
 
 mod lists;
 mod sql;
+mod standing;
 
 pub(super) use lists::{Sworn, nodes, positions, sworn};
+pub(super) use standing::{held, holds, node, sworn_logs};
 
 #[cfg(test)]
 pub(super) use sql::ALL;

@@ -109,6 +109,29 @@ pub(super) const NODES: &str =
 pub(super) const POSITIONS: &str = "SELECT node_id, stream, term, seq, at, contradictions FROM node_checkpoints
      WHERE tenant_id = $1 AND node_id = ANY($2) ORDER BY node_id, stream, term";
 
+pub(super) const SWORN_LOGS: &str =
+    "SELECT t.node_id, t.term, n.shop_id, n.name, t.term = n.term AND n.retired_at IS NULL, c.seq, c.head_hash, c.at,
+            c.contradictions
+     FROM nodes n
+     JOIN node_terms t ON t.tenant_id = n.tenant_id AND t.node_id = n.node_id
+     LEFT JOIN node_checkpoints c
+         ON c.tenant_id = t.tenant_id AND c.node_id = t.node_id AND c.term = t.term AND c.stream = $3
+     WHERE n.tenant_id = $1 AND ($2::uuid IS NULL OR n.shop_id = $2)
+     ORDER BY t.node_id, t.term LIMIT $4";
+
+pub(super) const NODE: &str = "SELECT n.shop_id, c.address, c.connected_at
+     FROM nodes n LEFT JOIN node_contacts c ON c.tenant_id = n.tenant_id AND c.node_id = n.node_id
+     WHERE n.tenant_id = $1 AND n.node_id = $2 AND n.retired_at IS NULL";
+
+/// Written only when the node says something new; a node that fleet does not know is not written down.
+pub(super) const HOLDS: &str = "INSERT INTO node_collections AS h (tenant_id, node_id, collection, version, said_at)
+     SELECT n.tenant_id, n.node_id, $3, $4, $5 FROM nodes n WHERE n.tenant_id = $1 AND n.node_id = $2
+     ON CONFLICT (tenant_id, node_id, collection) DO UPDATE SET version = excluded.version, said_at = excluded.said_at
+     WHERE h.version <> excluded.version";
+
+pub(super) const HELD: &str = "SELECT node_id, version, said_at FROM node_collections
+     WHERE tenant_id = $1 AND collection = $2 ORDER BY node_id LIMIT $3";
+
 /// Every statement, by name and by the role that runs it.
 #[cfg(test)]
 pub(in crate::domain::fleet) const ALL: &[(&str, &str)] = &[
@@ -133,4 +156,8 @@ pub(in crate::domain::fleet) const ALL: &[(&str, &str)] = &[
     ("app", SWORN),
     ("app", NODES),
     ("app", POSITIONS),
+    ("app", SWORN_LOGS),
+    ("app", NODE),
+    ("app", HOLDS),
+    ("app", HELD),
 ];

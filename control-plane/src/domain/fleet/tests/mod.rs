@@ -18,7 +18,7 @@ use crate::app::{App, Places};
 use crate::clock::Clock;
 use crate::db::testing::TestDb;
 use crate::db::{SystemReason, SystemTx, TenantTx};
-use crate::domain::{shops, tenants};
+use crate::domain::{sales, shops, tenants};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 const DAY_MILLIS: i64 = 86_400_000;
@@ -353,4 +353,39 @@ async fn the_tables_keep_tenants_apart() {
     assert!(store::shop_ca(&mut tx, hq.shop).await.unwrap().is_none());
     let mut superuser = hq.test.superuser().await;
     assert_eq!(crate::db::violations(&mut superuser).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn a_fleet_stands_as_its_cursors_and_oaths_say() {
+    use crate::domain::sales::testing::Made;
+    use protocol::collection::{Collection, Version};
+    let hq = Hq::new().await;
+    let (device, _, who) = hq.node().await;
+    let sale = |seq: u64| Made::sale(u128::from(seq), &[("A", 1_000, 10_000)]).record(seq);
+    let ingest = |records| sales::service::ingest(&hq.app, &who, Stream::Fiscal, records);
+    ingest(vec![sale(1), sale(2), sale(5)]).await.unwrap();
+    let checkpoint = CheckpointV1 { term: who.term, stream: Stream::Fiscal, seq: Seq(7), head_hash: [9; 32], at: NOW };
+    service::record_checkpoint(&hq.app, &who, device.swear(who.node, checkpoint)).await.unwrap();
+    let mut tx = TenantTx::begin(&hq.app.db, hq.tenant).await.unwrap();
+    let standing = service::standing(&mut tx, Some(hq.shop)).await.unwrap();
+    let log = &standing.nodes[0].logs[0];
+    assert_eq!((log.stored, log.received, log.gaps, log.waiting()), (Some(7), 3, 2, 4));
+    assert!(log.reigns && !log.contradicts && standing.nodes[0].catalogue.is_none());
+    for (version, news) in [(3, true), (3, false), (4, true)] {
+        let mut tx = TenantTx::begin(&hq.app.db, hq.tenant).await.unwrap();
+        let said = service::holds(&mut tx, who.node, Collection::Catalogue, Version(version), NOW).await.unwrap();
+        assert_eq!(said, news);
+        tx.save().await.unwrap();
+    }
+    let detail = service::detail(&mut tx, who.node).await.unwrap().unwrap();
+    assert_eq!(detail.standing.catalogue.map(|held| held.version), Some(4));
+    assert_eq!((detail.standing.row.logs.len(), detail.standing.row.logs[0].seq), (1, 7));
+    // All of it comes in, and the chain is another than the one that was sworn to.
+    ingest(vec![sale(3), sale(4), sale(6), sale(7)]).await.unwrap();
+    let standing = service::standing(&mut tx, None).await.unwrap();
+    assert!(standing.nodes[0].logs[0].contradicts, "{standing:?}");
+    let (other, _) = tenant(&hq.app, "two").await;
+    let mut foreign = TenantTx::begin(&hq.app.db, other).await.unwrap();
+    assert_eq!(service::standing(&mut foreign, None).await.unwrap(), Standing::default());
+    assert_eq!(service::detail(&mut foreign, who.node).await.unwrap(), None);
 }

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::ingest::{self, Cursor};
 use super::store as events;
-use super::types::LogCompleteness;
+use super::types::{LogCompleteness, LogStanding};
 use crate::db::{DbError, TenantTx};
 
 /// What HQ holds of each fiscal log of a shop, by node and term.
@@ -57,6 +57,17 @@ pub async fn of_shop(tx: &mut TenantTx, shop: ShopId) -> Result<Vec<LogCompleten
         });
     }
     Ok(logs)
+}
+
+/// How the fiscal logs of one shop or of all stand by their cursors: what is held, the highest, what contradicts.
+/// Reads one row per log, so that a page may ask; what is counted twice only [`of_shop`] tells.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn standing(tx: &mut TenantTx, shop: Option<ShopId>) -> Result<Vec<LogStanding>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let fiscal = i16::from(Stream::Fiscal as u8);
+    Ok(store::standing(tx.conn(), tenant, shop.map(|shop| shop.as_uuid()), fiscal).await?)
 }
 
 /// The chain hash HQ has at one position of a log: for a checkpoint that is older than the head. `None` while

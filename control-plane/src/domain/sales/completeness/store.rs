@@ -1,9 +1,11 @@
 //! All SQL of the completeness report. Decides nothing.
 
+use protocol::id::{NodeId, ShopId, Term};
 use sqlx::{PgConnection, Row};
 use uuid::Uuid;
 
 use crate::domain::sales::store::{CursorRow, Log};
+use crate::domain::sales::types::LogStanding;
 
 const LOGS: &str = "SELECT node_id, term, stream, shop_id, ranges, resent, forks, flawed, head_seq, head_hash
     FROM app.event_cursors WHERE tenant_id = $1 AND shop_id = $2 AND stream = $3 ORDER BY node_id, term";
@@ -27,8 +29,47 @@ const ROLL_UP_SURPLUS: &str = "SELECT
                        WHERE tenant_id = $1 AND shop_id = $2)
                       - (SELECT count(*) FROM app.write_offs WHERE tenant_id = $1 AND shop_id = $2)) AS surplus";
 
+const STANDING: &str = "SELECT node_id, term, shop_id, ranges, forks, flawed, head_seq, head_hash, updated_at
+    FROM app.event_cursors WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND stream = $3
+    ORDER BY node_id, term";
+
 /// Every statement of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[LOGS, COUNTED_TWICE, ROLL_UP_SURPLUS];
+pub const STATEMENTS: &[&str] = &[LOGS, COUNTED_TWICE, ROLL_UP_SURPLUS, STANDING];
+
+/// How the logs of a stream stand by their cursors alone: one row per log, no event and no ticket is read.
+pub async fn standing(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    shop: Option<Uuid>,
+    stream: i16,
+) -> Result<Vec<LogStanding>, sqlx::Error> {
+    let rows = sqlx::query(STANDING).bind(tenant).bind(shop).bind(stream).fetch_all(conn).await?;
+    let mut logs = Vec::with_capacity(rows.len());
+    for row in rows {
+        let ranges: Vec<i64> = row.try_get("ranges")?;
+        let hash: Option<Vec<u8>> = row.try_get("head_hash")?;
+        let held = ranges.chunks_exact(2).map(|pair| match pair {
+            [first, last] => last.saturating_sub(*first).saturating_add(1),
+            _ => 0,
+        });
+        let received = held.fold(0_i64, i64::saturating_add);
+        let whole = |number: i64| u64::try_from(number).unwrap_or(0);
+        let term: i64 = row.try_get("term")?;
+        logs.push(LogStanding {
+            node: NodeId::from_uuid(row.try_get("node_id")?),
+            term: Term(u32::try_from(term).unwrap_or(0)),
+            shop: ShopId::from_uuid(row.try_get("shop_id")?),
+            received: whole(received),
+            last: whole(ranges.last().copied().unwrap_or(0)),
+            forks: whole(row.try_get("forks")?),
+            flawed: whole(row.try_get("flawed")?),
+            head_seq: whole(row.try_get("head_seq")?),
+            head_hash: hash.and_then(|hash| hash.try_into().ok()),
+            moved_at: row.try_get("updated_at")?,
+        });
+    }
+    Ok(logs)
+}
 
 /// The logs of a stream in a shop, with their cursors.
 pub async fn logs(
