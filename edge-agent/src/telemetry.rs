@@ -1,13 +1,28 @@
-//! What the agent says of itself: JSON log lines with fields, and metrics. Customer data never goes above
-//! `debug`. Set up once per process; further agents in one process share it.
+//! What the agent says of itself: log lines, metrics, traces. Customer data never goes above `debug`. Set up once per
+//! process; further agents in one process share it.
 
+pub mod backlog;
+mod json;
+mod process;
+pub mod sale;
+pub mod spans;
+
+use std::io::IsTerminal;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use firmware_config::{Log, LogFormat, Node, Trace};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+use opentelemetry::KeyValue;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::fmt::format::JsonFields;
+use tracing_subscriber::layer::SubscriberExt as _;
+
+use crate::health::recent::Recent;
+
+pub use process::wide;
 
 /// Upper bounds of the latency buckets in seconds: from a memory lookup to a disk that struggles.
 const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
@@ -16,25 +31,46 @@ const UPKEEP: Duration = Duration::from_secs(5);
 
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
-/// Sends log lines to standard error as JSON. A second call changes nothing.
+/// Sends log lines to standard error: as JSON, unless a person watches or the configuration says otherwise. A second
+/// call changes nothing.
 ///
 /// # Errors
 /// A filter that cannot be read.
-pub fn log_to_stderr(filter: &str) -> anyhow::Result<()> {
+pub fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
+    let filter = &log.filter;
     let filter = EnvFilter::try_new(filter).map_err(|error| {
         anyhow::anyhow!("log.filter {filter:?} cannot be read: {error}; write for example \"info\"")
     })?;
-    let subscriber = tracing_subscriber::fmt()
-        .json()
-        .flatten_event(true)
-        .with_current_span(false)
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .finish();
-    if tracing::subscriber::set_global_default(subscriber).is_err() {
+    let by_default = if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let recent = Recent::of_process().layer();
+    let set = match log.format.unwrap_or(by_default) {
+        LogFormat::Json => tracing::subscriber::set_global_default(
+            lines.fmt_fields(JsonFields::new()).event_format(json::Lines).finish().with(recent),
+        ),
+        LogFormat::Text => tracing::subscriber::set_global_default(lines.finish().with(recent)),
+    };
+    if set.is_err() {
         tracing::debug!("logging was set up before");
     }
     Ok(())
+}
+
+/// Sends traces where the configuration says; nowhere without it. A collector that cannot be used stops no sale.
+pub fn trace(trace: Option<&Trace>, node: &Node) {
+    let Some(Trace { otlp, share }) = trace else { return };
+    sale::here(node.tenant_id, node.node_id);
+    let about = [("tillway.tenant", node.tenant_id.to_string()), ("tillway.shop", node.shop_id.to_string())];
+    let about = about.into_iter().chain([("service.instance.id", node.node_id.to_string())]);
+    let options = spans::Options {
+        otlp: otlp.clone(),
+        share: *share,
+        service: "edge-agent",
+        about: about.map(|(key, value)| KeyValue::new(key, value)).collect(),
+    };
+    if let Err(error) = spans::start(options) {
+        tracing::error!(%error, "no traces");
+    }
 }
 
 /// The recorder of this process, set up at the first call.
@@ -51,12 +87,17 @@ pub fn recorder() -> anyhow::Result<PrometheusHandle> {
     if metrics::set_global_recorder(recorder).is_err() {
         tracing::debug!("another recorder stands already; these metrics stay empty");
     }
+    metrics::gauge!("tillway_build_info", "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     Ok(handle)
 }
 
 /// The route that Prometheus reads.
 pub fn router(handle: PrometheusHandle) -> Router {
-    Router::new().route("/metrics", get(async move || handle.render()))
+    let read = async move || {
+        process::observe();
+        handle.render()
+    };
+    Router::new().route("/metrics", get(read))
 }
 
 /// Folds histograms until the task is dropped.

@@ -15,10 +15,12 @@ use crate::core::refusal::Refusal;
 use crate::core::shop::Shop;
 use crate::desk::{Outcome, ReplyTo};
 use crate::ledger::{Appended, LedgerError, Logs};
+use crate::telemetry::{sale, spans};
 
 impl Actor {
     /// Decides on a close or write-off and hands its record to the disk.
     pub(super) fn write_fiscal(&mut self, request: Box<Request>, shop: &Shop, reply: ReplyTo<Answer>) {
+        let deciding = spans::now();
         let event = match self.decide_fiscal(&request, shop) {
             Ok(event) => event,
             Err(refusal) => return send(reply, Err(refusal)),
@@ -34,8 +36,12 @@ impl Actor {
         self.waiting.insert(key.clone(), Waiting { request_hash: request.request_hash, replies: vec![reply] });
         self.fiscal_under_way += 1;
         let logs = self.logs.clone();
+        let appending = spans::now();
         self.jobs.spawn(async move {
             let result = logs.append(Stream::Fiscal, raw.clone()).await;
+            if let (Ok(Appended { term, seq, .. }), FiscalEvent::TicketClosed(_)) = (&result, &event) {
+                sale::appended(*term, *seq, deciding, appending);
+            }
             Done::Fiscal { key, event: Box::new(event), raw, result }
         });
     }
@@ -73,6 +79,7 @@ impl Actor {
             FiscalEvent::TicketClosed(closed) => Some(closed.ticket),
             FiscalEvent::StockWrittenOff(_) => None,
         };
+        let answering = spans::now();
         match result {
             Ok(Appended { term, seq, .. }) => {
                 self.index.follow(term, seq, event, true);
@@ -88,6 +95,11 @@ impl Actor {
                 }
                 let name = RecordName::new(self.logs.node(), term, seq, raw);
                 self.settle(key, Ok(answer_of(name, event)));
+                if let Some(ticket) = closed {
+                    sale::answered(term, seq, answering);
+                    tracing::debug!(target: "sale", node = %self.logs.node(), term = term.0, seq = seq.0, lane = %key.0,
+                        %ticket, "a ticket was closed");
+                }
             }
             Err(error) => self.refuse(key, &error),
         }

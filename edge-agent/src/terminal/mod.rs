@@ -33,6 +33,7 @@ use crate::core::pairing::Throttle;
 use crate::desk::{Desk, Roster};
 use crate::ledger::Logs;
 use crate::snapshot::Snapshots;
+use crate::telemetry::{sale, spans};
 use error::ApiError;
 
 /// What the terminal routes work with.
@@ -131,7 +132,11 @@ async fn method_not_allowed() -> ApiError {
 async fn measure(request: Request, next: Next) -> Response {
     let route = request.extensions().get::<MatchedPath>().map_or("unknown", MatchedPath::as_str).to_owned();
     let began = Instant::now();
+    let (from, header) = (spans::now(), request.headers().get("traceparent").cloned());
     let response = next.run(request).await;
+    if let Some(record) = response.extensions().get::<sale::Record>() {
+        sale::told(*record, from, &route, header.as_ref().and_then(|header| header.to_str().ok()));
+    }
     let status = response.status().as_str().to_owned();
     metrics::histogram!("tillway_terminal_seconds", "route" => route.clone()).record(began.elapsed());
     metrics::counter!("tillway_terminal_requests_total", "route" => route, "status" => status).increment(1);

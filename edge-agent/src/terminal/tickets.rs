@@ -189,5 +189,11 @@ pub(super) async fn close(
 ) -> ApiResult<Response> {
     let (CloseBody { tenders, revision }, envelope) = write.split();
     let tenders = tenders.into_iter().map(Into::into).collect();
-    envelope.send(&till, Command::Close { ticket, tenders, revision }).await.map(pass)
+    let answer = envelope.send(&till, Command::Close { ticket, tenders, revision }).await?;
+    let record = crate::telemetry::sale::record_of(&answer.body);
+    let mut response = pass(answer);
+    if let Some(record) = record {
+        response.extensions_mut().insert(record);
+    }
+    Ok(response)
 }
