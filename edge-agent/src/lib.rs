@@ -11,6 +11,7 @@ pub mod health;
 pub mod identity;
 pub mod lane;
 pub mod ledger;
+pub mod receipt;
 pub mod retention;
 pub mod snapshot;
 pub mod stop;

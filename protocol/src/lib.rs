@@ -18,6 +18,7 @@ pub mod money;
 pub mod price;
 pub mod promotion;
 pub mod quantity;
+pub mod receipt;
 pub mod session;
 pub mod tax;
 pub mod ticket;

@@ -89,6 +89,8 @@ const PLANTED: &[(&str, &str, &str, &str)] = &[
         "//! a\nfn f() { crate::store::open() }",
         "//! a\nconst A: &str = \"crate::store\";",
     ),
+    ("pure_rooms", "edge-agent/src/receipt/a.rs", "//! a\nuse tokio::net::TcpStream;", "//! a\nuse std::fmt;"),
+    ("core_alone", "edge-agent/src/receipt/a.rs", "//! a\nuse crate::ledger::Logs;", "//! a\nuse crate::core::x;"),
     (
         "shells_apart",
         "edge-agent/src/terminal/http.rs",
