@@ -3,6 +3,7 @@
 
 mod disk;
 mod doors;
+mod status;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -62,6 +63,8 @@ pub struct Running {
     pub logs: Logs,
     /// Where the lanes are asked.
     pub desk: Desk,
+    /// How the node stands.
+    pub sources: Arc<health::sources::Sources>,
     stopping: watch::Sender<bool>,
     doors: JoinSet<()>,
     lanes: tokio::task::JoinHandle<()>,
@@ -102,9 +105,30 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         disk::report_rebuilt(&logs, rebuilt, lanes.caught_up);
     }
 
-    let subject = health::Subject { data: layout.data().to_owned(), snapshots: snapshots.clone(), index };
+    let patient = health::scrub::Patient { logs: layout.logs(), node: config.node.node_id, clock: clock.clone() };
+    let findings = health::scrub::start(patient, stopping.clone());
+    let subject = health::Subject {
+        layout: layout.clone(),
+        snapshots: snapshots.clone(),
+        index,
+        findings: findings.clone(),
+        clock: clock.clone(),
+    };
     let (reports, health_task) = health::start(subject, stopping.clone());
     let desk = lanes.desk.clone();
+    let sources = Arc::new(health::sources::Sources {
+        config: config.clone(),
+        layout: layout.clone(),
+        since: clock.now(),
+        clock: clock.clone(),
+        snapshots: snapshots.clone(),
+        logs: logs.clone(),
+        desk: desk.clone(),
+        health: reports.clone(),
+        findings,
+        recent: health::recent::Recent::of_process(),
+        seams: health::sources::Seams::default(),
+    });
     let till = Till {
         desk: lanes.desk,
         roster: lanes.roster,
@@ -119,12 +143,13 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     };
 
     let mut open = JoinSet::new();
-    let addresses = doors::open_doors(&mut open, &config, &layout, &till, &recorder, &stopping).await?;
+    let addresses = doors::open_doors(&mut open, &config, &layout, &till, &sources, &recorder, &stopping).await?;
+    status::show_places(&sources, &addresses);
     let mut background = JoinSet::new();
     background.spawn(telemetry::upkeep(recorder));
     background.spawn(async move { drop(health_task.await) });
 
-    let uplink = start_uplink(&mut background, &config, &layout, &snapshots, &logs, &clock, &stopping);
+    let uplink = start_uplink(&mut background, &layout, &sources, &stopping);
 
     doors::write_addresses(&layout, &addresses)?;
     tracing::info!(
@@ -142,6 +167,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         snapshots,
         logs,
         desk,
+        sources,
         stopping: stopper,
         doors: open,
         lanes: lanes.task,
@@ -155,13 +181,11 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
 /// identity there is no uplink, and the node sells all the same.
 fn start_uplink(
     background: &mut JoinSet<()>,
-    config: &NodeConfig,
     layout: &Layout,
-    snapshots: &Snapshots,
-    logs: &Logs,
-    clock: &Clock,
+    sources: &Arc<health::sources::Sources>,
     stopping: &watch::Receiver<bool>,
 ) -> Option<uplink::Uplink> {
+    let health::sources::Sources { config, snapshots, logs, clock, .. } = &**sources;
     let collections = Collection::ALL.map(|collection| (collection, snapshots.have(collection))).to_vec();
     let started = Identity::load(layout, &config.node).and_then(|identity| {
         let options = uplink::Options::new(config, identity, collections, clock.clone());
@@ -169,11 +193,15 @@ fn start_uplink(
     });
     match started {
         Ok((uplink, inbox)) => {
+            status::follow_uplink(background, sources, Ok((&uplink, inbox.settled.clone())));
+            let unsent = inbox.settled.clone();
+            background.spawn(telemetry::backlog::run(logs.clone(), clock.clone(), unsent, stopping.clone()));
             background.spawn(deliver(inbox.deliveries, uplink.applied(), snapshots.clone()));
             background.spawn(retention::run(logs.clone(), clock.clone(), inbox.settled, stopping.clone()));
             Some(uplink)
         }
         Err(error) => {
+            status::follow_uplink(background, sources, Err(error.to_string()));
             tracing::error!(%error, "no uplink: the node sells, head office hears nothing");
             metrics::counter!("tillway_uplink_identity_failures_total").increment(1);
             None
@@ -242,6 +270,11 @@ impl Running {
             tracing::warn!(%error, "the index was not synced; the next start catches up");
         }
         tracing::info!("the node is closed");
+    }
+
+    /// Turns true when the node stops.
+    pub fn stopping(&self) -> watch::Receiver<bool> {
+        self.stopping.subscribe()
     }
 
     /// Resolves when something asked the node to stop.

@@ -4,6 +4,7 @@
 
 mod files;
 mod tls;
+mod validity;
 
 use std::fmt;
 use std::path::PathBuf;
@@ -17,6 +18,8 @@ use ring::signature::Ed25519KeyPair;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::clock::Clock;
+
+pub use validity::{Validity, validity};
 
 /// Why an identity cannot be used. Each names the file and the cure.
 #[derive(Debug, thiserror::Error)]

@@ -9,6 +9,7 @@ pub mod desk;
 pub mod device;
 pub mod health;
 pub mod identity;
+pub mod invite;
 pub mod lane;
 pub mod ledger;
 pub mod receipt;

@@ -5,6 +5,7 @@
 mod driver;
 mod endpoint;
 mod link;
+mod probe;
 mod status;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use rand::Rng;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
+pub use probe::{ProbeError, probe};
 pub use status::{Link, Status};
 
 use crate::clock::Clock;

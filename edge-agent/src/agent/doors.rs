@@ -12,6 +12,8 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::Addresses;
+use crate::health::page;
+use crate::health::sources::Sources;
 use crate::identity::TerminalIdentity;
 use crate::telemetry;
 use crate::terminal::serve::{Connections, bind, serve_tcp, serve_unix};
@@ -23,6 +25,7 @@ pub(super) async fn open_doors(
     config: &NodeConfig,
     layout: &Layout,
     till: &Till,
+    sources: &Arc<Sources>,
     recorder: &metrics_exporter_prometheus::PrometheusHandle,
     stopping: &watch::Receiver<bool>,
 ) -> anyhow::Result<Addresses> {
@@ -33,7 +36,9 @@ pub(super) async fn open_doors(
     anyhow::ensure!(http.ip().is_loopback(), "terminal.http {http} is not loopback: it carries tokens in clear");
     let listener = bind(http).await.with_context(|| format!("cannot listen on terminal.http {http}: is another program there? change it in node.toml, or end that program"))?;
     let terminal_http = listener.local_addr()?;
-    doors.spawn(serve_tcp(listener, None, router.clone(), Arc::clone(&connections), stopping.clone()));
+    // The node's page is for this box alone: the LAN door has none of it.
+    let with_page = router.clone().merge(page::router(Arc::clone(sources)));
+    doors.spawn(serve_tcp(listener, None, with_page, Arc::clone(&connections), stopping.clone()));
 
     let https = config.terminal.https;
     let terminal_https = match TerminalIdentity::load(layout) {
@@ -73,7 +78,11 @@ pub(super) async fn open_doors(
     };
 
     let socket = bind_control(layout)?;
-    doors.spawn(serve_unix(socket, control::router(till.clone()), stopping.clone()));
+    doors.spawn(serve_unix(
+        socket,
+        control::router(till.clone()).merge(page::twin(Arc::clone(sources))),
+        stopping.clone(),
+    ));
     Ok(Addresses { terminal_http, terminal_https, metrics })
 }
 

@@ -1,5 +1,6 @@
 //! The command line: one file per command. Prints; decides nothing.
 
+pub mod doctor;
 pub mod journal;
 mod pairing;
 mod run;
@@ -20,11 +21,14 @@ Examples:
     edge-agent pairing create --config /var/lib/tillway/node/node.toml --lanes 2
   Check every record on the disk; the node may go on selling:
     edge-agent journal verify --config /var/lib/tillway/node/node.toml
+  Something is wrong, or may be:
+    edge-agent doctor --config /var/lib/tillway/node/node.toml
 
 Run each command as the user that runs the node (`sudo -u tillway ...`). The node logs JSON lines to standard error.
 
 Exit codes:
-  0 done   1 it failed, and says why; for `journal verify` and `repair` also: damage was found   2 the command line";
+  0 done   1 it failed, and says why; for `journal verify` and `repair` also: damage was found   2 the command line
+  for `doctor`: 0 all is well   1 warnings   2 failures";
 
 /// One node of a shop: sells whatever happens to the internet.
 #[derive(Debug, Parser)]
@@ -47,6 +51,8 @@ enum Command {
     Pairing(pairing::Pairing),
     /// Read, check and mend the logs of a node.
     Journal(journal::Journal),
+    /// Look the node over, running or stopped, and say what to do.
+    Doctor(doctor::Doctor),
     /// Print a completion script for a shell.
     Completion {
         /// The shell.
@@ -64,6 +70,7 @@ pub async fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Run { config } => run::run(&config).await,
         Command::Pairing(command) => pairing::run(command, &mut out).await,
         Command::Journal(journal) => journal::run(journal, &mut out),
+        Command::Doctor(doctor) => doctor::run(doctor, &mut out).await,
         Command::Completion { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "edge-agent", &mut out);
             out.flush()?;

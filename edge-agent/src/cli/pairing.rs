@@ -1,7 +1,6 @@
 //! `edge-agent pairing create|list|revoke`: asks the running agent over its control socket.
 
 use std::io::Write;
-use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,6 +16,7 @@ use tokio::net::UnixStream;
 use super::read_config;
 use crate::agent::Addresses;
 use crate::identity::TerminalIdentity;
+use crate::invite;
 
 /// Largest answer the agent gives here.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -91,7 +91,7 @@ async fn create(config: &Path, lanes: u16, as_json: bool, out: &mut dyn Write) -
     let addresses: Addresses = serde_json::from_slice(&addresses)?;
     let fingerprint = TerminalIdentity::load(&layout).map(|identity| identity.ca_fingerprint()).ok();
     let loopback = format!("http://{}", addresses.terminal_http);
-    let url = addresses.terminal_https.map_or_else(|| loopback.clone(), |https| format!("https://{}", lan(https)));
+    let url = invite::url(addresses.terminal_https, addresses.terminal_http);
     let text = |field: &str| made.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     let whole = json!({
         "url": url,
@@ -119,23 +119,8 @@ fn layout(config: &Path) -> anyhow::Result<Layout> {
     Ok(Layout::new(&dir, &config))
 }
 
-/// An address that terminals can reach: for "all interfaces" the one that leads out, else loopback.
-fn lan(bound: SocketAddr) -> SocketAddr {
-    if !bound.ip().is_unspecified() {
-        return bound;
-    }
-    // Connecting a UDP socket sends nothing; it only asks the system which way it would go.
-    let way_out = || {
-        let socket = UdpSocket::bind(("0.0.0.0", 0)).ok()?;
-        socket.connect(("192.0.2.1", 9)).ok()?;
-        Some(socket.local_addr().ok()?.ip())
-    };
-    let ip = way_out().filter(|ip| !ip.is_unspecified()).unwrap_or(IpAddr::V4(std::net::Ipv4Addr::LOCALHOST));
-    SocketAddr::new(ip, bound.port())
-}
-
 /// Asks the running agent and gives `data` of its answer.
-async fn ask(layout: &Layout, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
+pub(super) async fn ask(layout: &Layout, method: Method, path: &str, body: Option<Value>) -> anyhow::Result<Value> {
     let socket = layout.control_socket();
     let stream = UnixStream::connect(&socket)
         .await

@@ -9,7 +9,7 @@ pub const LOW_DISK_BYTES: u64 = 512 << 20;
 pub const NO_DISK_BYTES: u64 = 32 << 20;
 
 /// What was looked at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Facts {
     /// Free bytes where the ledger stands, if they could be told.
     pub free_bytes: Option<u64>,
@@ -17,6 +17,10 @@ pub struct Facts {
     pub has_shop: bool,
     /// Whether the index takes writes.
     pub index_writes: bool,
+    /// What is damaged in the logs, a sentence each.
+    pub damage: Vec<String>,
+    /// What is to be said of the certificates, a sentence each.
+    pub certificates: Vec<String>,
 }
 
 /// How the node does.
@@ -54,6 +58,9 @@ pub fn judge(facts: Facts) -> Report {
     if !facts.index_writes {
         report.warnings.push("the index takes no writes: sales go on, restart the agent to rebuild it".to_owned());
     }
+    // Neither stops a sale: other records are whole, and a shop without head office sells.
+    report.warnings.extend(facts.damage);
+    report.warnings.extend(facts.certificates);
     report
 }
 
@@ -63,12 +70,21 @@ mod tests {
 
     #[test]
     fn a_node_without_settings_or_disk_is_not_ready_and_says_why() {
-        let fine = Facts { free_bytes: Some(1 << 40), has_shop: true, index_writes: true };
-        assert_eq!(judge(fine), Report::default());
-        assert!(!judge(Facts { has_shop: false, ..fine }).ready());
-        assert!(!judge(Facts { free_bytes: Some(1 << 20), ..fine }).ready());
-        let low = judge(Facts { free_bytes: Some(100 << 20), index_writes: false, ..fine });
+        let fine = Facts {
+            free_bytes: Some(1 << 40),
+            has_shop: true,
+            index_writes: true,
+            damage: vec![],
+            certificates: vec![],
+        };
+        assert_eq!(judge(fine.clone()), Report::default());
+        assert!(!judge(Facts { has_shop: false, ..fine.clone() }).ready());
+        assert!(!judge(Facts { free_bytes: Some(1 << 20), ..fine.clone() }).ready());
+        let low = judge(Facts { free_bytes: Some(100 << 20), index_writes: false, ..fine.clone() });
         assert!(low.ready());
         assert_eq!(low.warnings.len(), 2);
+        let damaged = judge(Facts { damage: vec!["segment 1".into()], certificates: vec!["ends".into()], ..fine });
+        assert!(damaged.ready(), "the rest sells");
+        assert_eq!(damaged.warnings, ["segment 1", "ends"]);
     }
 }

@@ -8,3 +8,4 @@ pub mod lane;
 pub mod pairing;
 pub mod refusal;
 pub mod shop;
+pub mod status;

@@ -1,64 +1,108 @@
-//! Gathers what `core::health` judges, every few seconds, and publishes the report. Stops nothing by itself.
+//! How the node does: gathers what `core::health` judges and publishes the report, shows it on a page, proves to the
+//! service manager that lanes can sell, and reads the logs for damage now and then. Stops nothing by itself.
 
-use std::path::PathBuf;
+mod gate;
+pub mod mark;
+pub mod notify;
+pub mod page;
+mod qr;
+pub mod recent;
+pub mod scrub;
+pub mod sources;
+mod view;
+pub mod watchdog;
+
 use std::sync::Arc;
 use std::time::Duration;
 
+use firmware_config::layout::Layout;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
+use crate::clock::Clock;
 use crate::core::health::{Facts, Report, judge};
 use crate::snapshot::Snapshots;
 use crate::store::index::Index;
+use scrub::Findings;
 
 /// How often the node looks at itself.
 const EVERY: Duration = Duration::from_secs(5);
+/// How often the dates of its certificates are read anew: one look in so many.
+const CERTIFICATES_EACH: u32 = 720;
 
 /// What is looked at.
 pub struct Subject {
-    /// Where the ledger stands.
-    pub data: PathBuf,
+    /// Where the ledger and the certificates stand.
+    pub layout: Layout,
     /// Whether there are settings.
     pub snapshots: Snapshots,
     /// Whether the index takes writes.
     pub index: Arc<Index>,
+    /// What the check of all records found.
+    pub findings: Findings,
+    /// The time.
+    pub clock: Clock,
 }
 
 /// Looks once now and then every few seconds, until the node stops.
 pub fn start(subject: Subject, mut stopping: watch::Receiver<bool>) -> (watch::Receiver<Report>, JoinHandle<()>) {
-    let (publish, reports) = watch::channel(judge(look(&subject)));
+    let mut certificates = sources::certificates(&subject.layout);
+    let (publish, reports) = watch::channel(judge(look(&subject, &certificates)));
+    let mut readings = subject.findings.follow();
     let task = tokio::spawn(async move {
-        let mut tick = tokio::time::interval(EVERY);
+        let (mut tick, mut looks) = (tokio::time::interval(EVERY), 0_u32);
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
+                () = readings.changed() => {}
                 () = crate::stop::asked(&mut stopping) => return,
             }
-            let report = judge(look(&subject));
-            publish.send_if_modified(|last| {
-                let changed = *last != report;
-                if changed {
-                    let (problems, warnings) = (report.problems.join("; "), report.warnings.join("; "));
-                    if report == Report::default() {
-                        tracing::info!("the node is well again");
-                    } else if report.ready() {
-                        tracing::warn!(warnings, "the node sells, but something needs attention");
-                    } else {
-                        tracing::error!(problems, warnings, "the node cannot sell");
-                    }
-                    *last = report;
-                }
-                changed
-            });
+            looks = looks.wrapping_add(1);
+            if looks % CERTIFICATES_EACH == 0 {
+                certificates = sources::certificates(&subject.layout);
+            }
+            tell(&publish, judge(look(&subject, &certificates)));
         }
     });
     (reports, task)
 }
 
-fn look(subject: &Subject) -> Facts {
-    let free_bytes = rustix::fs::statvfs(&subject.data).ok().map(|fs| fs.f_bavail.saturating_mul(fs.f_frsize));
+fn tell(publish: &watch::Sender<Report>, report: Report) {
+    publish.send_if_modified(|last| {
+        let changed = *last != report;
+        if changed {
+            let (problems, warnings) = (report.problems.join("; "), report.warnings.join("; "));
+            if report == Report::default() {
+                tracing::info!("the node is well again");
+            } else if report.ready() {
+                tracing::warn!(warnings, "the node sells, but something needs attention");
+            } else {
+                tracing::error!(problems, warnings, "the node cannot sell");
+            }
+            *last = report;
+        }
+        changed
+    });
+}
+
+fn look(subject: &Subject, certificates: &[crate::core::status::Certificate]) -> Facts {
+    let (now, free_bytes) = (subject.clock.now(), sources::free_bytes(subject.layout.data()));
     if let Some(free) = free_bytes {
-        metrics::gauge!("tillway_data_free_mib").set(u32::try_from(free >> 20).unwrap_or(u32::MAX));
+        metrics::gauge!("tillway_data_free_bytes").set(crate::telemetry::wide(free));
     }
-    Facts { free_bytes, has_shop: subject.snapshots.shop().is_some(), index_writes: !subject.index.is_stale() }
+    for certificate in certificates {
+        let (what, days) = (certificate.what.clone(), certificate.days_left(now));
+        let due = certificate.warning(now).is_some();
+        metrics::gauge!("tillway_certificate_days_left", "certificate" => what.clone()).set(days);
+        metrics::gauge!("tillway_certificate_renewal_due", "certificate" => what).set(u32::from(due));
+    }
+    let facts = Facts {
+        free_bytes,
+        has_shop: subject.snapshots.shop().is_some(),
+        index_writes: !subject.index.is_stale(),
+        damage: subject.findings.damage(),
+        certificates: certificates.iter().filter_map(|certificate| certificate.warning(now)).collect(),
+    };
+    metrics::gauge!("tillway_ready").set(u32::from(judge(facts.clone()).ready()));
+    facts
 }

@@ -37,7 +37,7 @@ pub use audit::{Damage, DamageKind};
 pub use disk::{Disk, Operation};
 pub use error::LedgerError;
 pub use export::{Selection, export};
-pub use inspect::{Finding, LogReport, Progress, repair, verify};
+pub use inspect::{Finding, LogReport, Progress, repair, verify, verify_ends};
 pub use recover::{Loss, StreamReport};
 pub use retire::Retired;
 pub use shared::Head;
@@ -198,6 +198,17 @@ impl Logs {
         answered.await.map_err(|_| LedgerError::Closed)?
     }
 
+    /// Answers when the writer has taken its turn: a sign of life, and nothing is written for it.
+    ///
+    /// # Errors
+    /// [`LedgerError::Closed`]: the writer has ended.
+    pub async fn answers(&self) -> Result<(), LedgerError> {
+        let permit = Arc::clone(&self.inner.room).acquire_many_owned(0).await.map_err(|_| LedgerError::Closed)?;
+        let (answer, answered) = oneshot::channel::<Answer>();
+        self.send(Job::Waiting { items: Vec::new(), permit, answer })?;
+        answered.await.map_err(|_| LedgerError::Closed)?.map(drop)
+    }
+
     /// [`Self::append_all`] from a thread that may block; never from an async worker.
     fn append_all_blocking(&self, items: Vec<(Stream, RawEvent)>) -> Result<Vec<Appended>, LedgerError> {
         block_on(self.append_all(items))
@@ -214,7 +225,7 @@ impl Logs {
         }
         let cost = u32::try_from(item_cost(&event)).map_err(|_| LedgerError::QueueFull)?;
         let permit = Arc::clone(&self.inner.loose_room).try_acquire_many_owned(cost).map_err(|_| {
-            metrics::counter!("ledger_loose_refused_total", "stream" => stream.name()).increment(1);
+            metrics::counter!("tillway_ledger_loose_refused_total", "stream" => stream.name()).increment(1);
             LedgerError::QueueFull
         })?;
         self.send(Job::Loose { stream, event, permit })

@@ -51,6 +51,7 @@ pub(super) struct Driver {
     closing: JoinSet<()>,
     last_contact: Option<Timestamp>,
     last_error: Option<String>,
+    clock_skew_ms: Option<i64>,
 }
 
 fn head_of(logs: &Logs, stream: Stream) -> LogHead {
@@ -88,6 +89,7 @@ impl Driver {
             closing: JoinSet::new(),
             last_contact: None,
             last_error: None,
+            clock_skew_ms: None,
         }
     }
 
@@ -161,6 +163,7 @@ impl Driver {
             EdgeEvent::Welcomed { hq_time_ms, .. } => {
                 let skew = self.options.clock.now().0.saturating_sub(hq_time_ms);
                 self.last_error = None;
+                self.clock_skew_ms = Some(skew);
                 metrics::counter!("tillway_uplink_connections_total").increment(1);
                 tracing::info!(hq = %self.options.hq, clock_skew_ms = skew, "uplink is up");
             }
@@ -273,6 +276,7 @@ impl Driver {
             pending: pending(Stream::Fiscal),
             failures: now.failures,
             last_error: self.last_error.clone(),
+            clock_skew_ms: self.clock_skew_ms,
         };
         metrics::gauge!("tillway_uplink_connected").set(if status.is_connected() { 1.0 } else { 0.0 });
         for stream in STREAMS {

@@ -27,6 +27,8 @@ pub struct Status {
     pub failures: u32,
     /// Why the last connection ended or was not made; none while nothing has gone wrong.
     pub last_error: Option<String>,
+    /// By how many milliseconds this clock was ahead of HQ's when they last met; none since the start.
+    pub clock_skew_ms: Option<i64>,
 }
 
 impl Status {

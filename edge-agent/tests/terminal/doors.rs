@@ -94,7 +94,7 @@ async fn the_lan_door_speaks_tls_with_the_shops_own_ca() {
 }
 
 /// Writes a shop CA and a leaf of it for loopback, as enrolment does; gives the CA.
-fn shop_ca(layout: &Layout) -> String {
+pub fn shop_ca(layout: &Layout) -> String {
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     let ca_key = KeyPair::generate().unwrap();
     let mut ca = CertificateParams::new(vec![]).unwrap();

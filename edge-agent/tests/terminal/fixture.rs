@@ -132,6 +132,11 @@ impl Node {
         Layout::new(self.dir.path(), &self.config)
     }
 
+    /// What the node is told to be at its next start.
+    pub fn config_mut(&mut self) -> &mut NodeConfig {
+        &mut self.config
+    }
+
     /// Writes `node.toml` as enrolment does, for tools that want the file.
     pub fn write_config(&self) -> std::path::PathBuf {
         let path = self.layout().config();
