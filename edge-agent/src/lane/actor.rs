@@ -16,6 +16,7 @@ use super::floor::Floor;
 use super::recover::Recovered;
 use crate::clock::Clock;
 use crate::core::change::Change;
+use crate::core::lane::overview::ticket_now;
 use crate::core::lane::view::{Data, TicketView, json};
 use crate::core::lane::{Answer, OpenTicket, Request};
 use crate::core::refusal::Refusal;
@@ -155,6 +156,10 @@ impl Actor {
             Ask::Write(request, reply) => self.write(request, reply),
             Ask::Ticket(ticket, reply) => send(reply, self.show(ticket).map(|view| json(&Data { data: view }))),
             Ask::Tickets(listed, reply) => send(reply, self.list(listed)),
+            Ask::Overview(reply) => {
+                let all = self.floor.tickets.values().map(ticket_now).collect::<Result<_, _>>();
+                send(reply, all.map_err(Refusal::from));
+            }
             Ask::MakeCode(lanes, reply) => self.make_code(lanes, reply),
             Ask::Pair(code, name, reply) => self.pair(&code, name, reply),
             Ask::Lanes(reply) => send(reply, Ok(self.floor.pairings.lanes().cloned().collect())),

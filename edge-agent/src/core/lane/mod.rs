@@ -5,6 +5,7 @@
 pub mod close;
 pub mod command;
 pub mod decide;
+pub mod overview;
 pub mod receipt;
 pub mod returns;
 pub mod ticket;
