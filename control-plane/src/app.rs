@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 
 use protocol::collection::Collection;
-use protocol::id::TenantId;
+use protocol::id::{ShopId, TenantId};
 use tokio::sync::broadcast;
 
 use crate::auth::password::Hasher;
@@ -31,6 +31,15 @@ pub struct Hint {
     pub collection: Collection,
 }
 
+/// Something of a shop was taken in: let its pages look. Only a hint, the rows are the truth.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sold {
+    /// Whose.
+    pub tenant: TenantId,
+    /// Where.
+    pub shop: ShopId,
+}
+
 /// What nodes and browsers are told about where head office is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Places {
@@ -51,6 +60,8 @@ pub struct App {
     pub clock: Clock,
     /// Hints to the gateway.
     pub hints: broadcast::Sender<Hint>,
+    /// Hints to live pages.
+    pub sold: broadcast::Sender<Sold>,
     /// Keys that sign access tokens.
     pub keys: Arc<Keys>,
     /// Hashes passwords, a few at a time.
@@ -83,6 +94,7 @@ impl App {
             db,
             clock,
             hints: broadcast::Sender::new(HINTS),
+            sold: broadcast::Sender::new(HINTS),
             keys,
             hasher: Hasher::new(),
             gates: Arc::default(),
@@ -99,6 +111,13 @@ impl App {
         // Nobody listening is fine: nodes ask when they connect.
         let heard = self.hints.send(Hint { tenant, collection });
         tracing::trace!(%tenant, collection = collection.name(), listeners = heard.unwrap_or(0), "hint");
+    }
+
+    /// Tells live pages that something was taken in. Call it after the commit.
+    pub fn sold(&self, tenant: TenantId, shop: ShopId) {
+        // Nobody looking is fine.
+        let heard = self.sold.send(Sold { tenant, shop });
+        tracing::trace!(%tenant, %shop, pages = heard.unwrap_or(0), "sold");
     }
 
     /// Where head office can be reached, as far as it is known.

@@ -212,6 +212,7 @@ impl Running {
         if let Some(gateway) = self.gateway {
             gateway.stop().await;
         }
+        self.app.web.close();
         self.ending.send_replace(true);
         for task in self.tasks {
             if let Err(error) = task.await {

@@ -28,5 +28,5 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Every page of every noun.
 pub fn pages() -> Pages {
-    Pages::new().merge(identity::pages::pages())
+    Pages::new().merge(identity::pages::pages()).merge(sales::pages::pages())
 }

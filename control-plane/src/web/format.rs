@@ -6,6 +6,43 @@ use jiff::tz::TimeZone;
 use protocol::money::{Currency, decimal_text};
 use time::OffsetDateTime;
 
+/// A whole number, however a template hands it over (fields come as references).
+pub trait Whole {
+    /// The number.
+    fn whole(&self) -> i64;
+}
+
+macro_rules! whole {
+    ($($kind:ty),*) => { $(impl Whole for $kind {
+        fn whole(&self) -> i64 { i64::try_from(*self).unwrap_or(i64::MAX) }
+    })* };
+}
+whole!(i64, u64, i32, u32, i16, u16, usize);
+
+impl<T: Whole + ?Sized> Whole for &T {
+    fn whole(&self) -> i64 {
+        (**self).whole()
+    }
+}
+
+/// A point in time, however a template hands it over.
+pub trait Moment {
+    /// The point.
+    fn at(&self) -> OffsetDateTime;
+}
+
+impl Moment for OffsetDateTime {
+    fn at(&self) -> OffsetDateTime {
+        *self
+    }
+}
+
+impl<T: Moment + ?Sized> Moment for &T {
+    fn at(&self) -> OffsetDateTime {
+        (**self).at()
+    }
+}
+
 /// Groups the digits before the point by thousands; the sign becomes a real minus.
 fn grouped(decimal: &str) -> String {
     let (sign, digits) = decimal.strip_prefix('-').map_or(("", decimal), |rest| ("\u{2212}", rest));
@@ -22,7 +59,8 @@ fn grouped(decimal: &str) -> String {
 }
 
 /// An amount with its currency: `£1,234.50`, `−€3.00`, `1,200 KHR`.
-pub fn money(minor: i64, currency: impl AsRef<str>) -> String {
+pub fn money(minor: impl Whole, currency: impl AsRef<str>) -> String {
+    let minor = minor.whole();
     let code = currency.as_ref();
     let exponent = code.parse::<Currency>().map_or(2, |currency| currency.exponent());
     let text = grouped(&decimal_text(minor, exponent));
@@ -68,13 +106,13 @@ pub fn price(text: impl AsRef<str>, currency: impl AsRef<str>) -> String {
 }
 
 /// A count: `12,345`.
-pub fn count(number: impl TryInto<i64>) -> String {
-    grouped(&number.try_into().unwrap_or(i64::MAX).to_string())
+pub fn count(number: impl Whole) -> String {
+    grouped(&number.whole().to_string())
 }
 
 /// A tax rate in millionths: `20 %`, `5.5 %`.
-pub fn rate(ppm: u32) -> String {
-    format!("{}\u{a0}%", decimal(decimal_text(i64::from(ppm), 4)))
+pub fn rate(ppm: impl Whole) -> String {
+    format!("{}\u{a0}%", decimal(decimal_text(ppm.whole(), 4)))
 }
 
 const DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
@@ -99,26 +137,26 @@ fn wall(at: OffsetDateTime, zone: &str) -> Option<jiff::Zoned> {
 }
 
 /// The time on the wall of a shop: `14:05`. An unknown zone is UTC.
-pub fn clock(at: OffsetDateTime, zone: impl AsRef<str>) -> String {
-    wall(at, zone.as_ref()).map_or_else(String::new, |at| format!("{:02}:{:02}", at.hour(), at.minute()))
+pub fn clock(at: impl Moment, zone: impl AsRef<str>) -> String {
+    wall(at.at(), zone.as_ref()).map_or_else(String::new, |at| format!("{:02}:{:02}", at.hour(), at.minute()))
 }
 
 /// Day and time on the wall of a shop: `1 Dec 2010, 14:05`.
-pub fn moment(at: OffsetDateTime, zone: impl AsRef<str>) -> String {
-    wall(at, zone.as_ref()).map_or_else(String::new, |at| {
+pub fn moment(at: impl Moment, zone: impl AsRef<str>) -> String {
+    wall(at.at(), zone.as_ref()).map_or_else(String::new, |at| {
         let date = at.date();
         format!("{} {} {}, {:02}:{:02}", date.day(), month(date), date.year(), at.hour(), at.minute())
     })
 }
 
 /// A point in time for `<time datetime>`.
-pub fn iso(at: OffsetDateTime) -> String {
-    at.format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
+pub fn iso(at: impl Moment) -> String {
+    at.at().format(&time::format_description::well_known::Rfc3339).unwrap_or_default()
 }
 
 /// How long ago: `just now`, `3 min ago`, `2 days ago`. The future is `just now`: clocks differ a little.
-pub fn ago(at: OffsetDateTime, now: OffsetDateTime) -> String {
-    let seconds = (now - at).whole_seconds();
+pub fn ago(at: impl Moment, now: impl Moment) -> String {
+    let seconds = (now.at() - at.at()).whole_seconds();
     match seconds {
         ..45 => "just now".to_owned(),
         45..3_600 => format!("{}\u{a0}min ago", (seconds + 30) / 60),

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use protocol::id::PersonId;
 use protocol::limits;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// E-mails remembered; beyond it all are forgotten and asked for again.
 const EMAILS: usize = 10_000;
@@ -16,11 +16,16 @@ const EMAILS: usize = 10_000;
 pub struct Memory {
     emails: Mutex<HashMap<PersonId, Arc<str>>>,
     streams: Arc<Semaphore>,
+    closing: watch::Sender<bool>,
 }
 
 impl Default for Memory {
     fn default() -> Self {
-        Self { emails: Mutex::default(), streams: Arc::new(Semaphore::new(limits::LIVE_STREAMS)) }
+        Self {
+            emails: Mutex::default(),
+            streams: Arc::new(Semaphore::new(limits::LIVE_STREAMS)),
+            closing: watch::Sender::new(false),
+        }
     }
 }
 
@@ -42,5 +47,15 @@ impl Memory {
     /// A place for one live stream; none when there are too many.
     pub fn stream(&self) -> Option<OwnedSemaphorePermit> {
         Arc::clone(&self.streams).try_acquire_owned().ok()
+    }
+
+    /// Turns true when head office closes: streams end, browsers come again when it is back.
+    pub fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
+    }
+
+    /// Ends all streams.
+    pub fn close(&self) {
+        self.closing.send_replace(true);
     }
 }

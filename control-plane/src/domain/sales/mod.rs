@@ -6,6 +6,8 @@ pub mod check;
 pub mod columns;
 pub mod completeness;
 pub mod ingest;
+pub mod live;
+pub mod pages;
 pub mod projections;
 pub mod projector;
 pub mod query;

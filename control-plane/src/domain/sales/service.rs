@@ -35,7 +35,17 @@ pub async fn ingest(
     stream: Stream,
     records: Vec<Record>,
 ) -> Result<IngestReport, IngestError> {
-    ingest::ingest(&app.db, app.clock.now(), ingest::log_of(who, stream), stream, who.tenant, records).await
+    let log = ingest::log_of(who, stream);
+    let report = ingest::ingest(&app.db, app.clock.now(), log, stream, who.tenant, records).await?;
+    tell_pages(app, who, stream, &report);
+    Ok(report)
+}
+
+/// After the commit: pages that show this shop look again.
+fn tell_pages(app: &App, who: &NodeIdentity, stream: Stream, report: &IngestReport) {
+    if stream == Stream::Fiscal && report.stored > 0 {
+        app.sold(who.tenant, who.shop);
+    }
 }
 
 /// [`ingest()`] for a batch whose figures the database refused: event by event, so that the one at fault is found, kept
@@ -49,7 +59,10 @@ pub async fn ingest_one_by_one(
     stream: Stream,
     records: Vec<Record>,
 ) -> Result<IngestReport, IngestError> {
-    ingest::ingest_one_by_one(&app.db, app.clock.now(), ingest::log_of(who, stream), stream, who.tenant, records).await
+    let log = ingest::log_of(who, stream);
+    let report = ingest::ingest_one_by_one(&app.db, app.clock.now(), log, stream, who.tenant, records).await?;
+    tell_pages(app, who, stream, &report);
+    Ok(report)
 }
 
 /// What HQ holds of each fiscal log of a shop. A shop of another tenant has none.

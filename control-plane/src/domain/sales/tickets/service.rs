@@ -1,6 +1,8 @@
 //! Looking through tickets.
 
+use protocol::id::{NodeId, Seq, Term};
 use protocol::limits;
+use protocol::receipt::ReceiptRef;
 use uuid::Uuid;
 
 use super::rules::{self, Filter, Place};
@@ -32,4 +34,21 @@ pub async fn one(tx: &mut TenantTx, node: Uuid, term: i64, seq: i64) -> Result<O
     let tenant = tx.tenant().as_uuid();
     let found = store::one(tx.conn(), tenant, node, term, seq).await?;
     Ok(found.and_then(|(row, event, hash)| rules::detail(row, &event, hash)))
+}
+
+/// One ticket whole with what its paper says about it.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn with_paper(
+    tx: &mut TenantTx,
+    node: Uuid,
+    term: i64,
+    seq: i64,
+) -> Result<Option<(TicketDetail, ReceiptRef)>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let Some((row, event, hash)) = store::one(tx.conn(), tenant, node, term, seq).await? else { return Ok(None) };
+    let (Ok(term), Ok(seq)) = (u32::try_from(term), u64::try_from(seq)) else { return Ok(None) };
+    let paper = ReceiptRef::of(NodeId::from_uuid(node), Term(term), Seq(seq), &event);
+    Ok(rules::detail(row, &event, hash).map(|ticket| (ticket, paper)))
 }

@@ -31,7 +31,8 @@ const ONE: &str = "SELECT t.node_id, t.term, t.seq, t.shop_id, t.ticket_id, t.la
 /// Every statement of this file, for the test that prepares them all.
 pub const STATEMENTS: &[&str] = &[LIST, ONE];
 
-fn ticket_row(row: &PgRow) -> Result<(TicketRow, Date), sqlx::Error> {
+/// A ticket of a list, with its trading day.
+pub(crate) fn ticket_row(row: &PgRow) -> Result<(TicketRow, Date), sqlx::Error> {
     let date: Date = row.try_get("business_date")?;
     let ticket = TicketRow {
         node_id: row.try_get("node_id")?,
