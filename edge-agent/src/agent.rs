@@ -3,6 +3,7 @@
 
 mod disk;
 mod doors;
+mod shop_mqtt;
 mod status;
 
 use std::net::SocketAddr;
@@ -25,6 +26,7 @@ use crate::desk::Desk;
 use crate::identity::Identity;
 use crate::lane;
 use crate::ledger::Logs;
+use crate::mqtt::Mqtt;
 use crate::snapshot::{ApplyError, Snapshots};
 use crate::store::index::Index;
 use crate::terminal::Till;
@@ -47,6 +49,12 @@ pub struct Addresses {
     pub terminal_http: SocketAddr,
     /// HTTPS on the shop's LAN; none when its certificate could not be read.
     pub terminal_https: Option<SocketAddr>,
+    /// MQTT with TLS on the shop's LAN.
+    #[serde(default)]
+    pub mqtt_tls: Option<SocketAddr>,
+    /// Plain MQTT on loopback.
+    #[serde(default)]
+    pub mqtt_plain: Option<SocketAddr>,
     /// Prometheus.
     pub metrics: Option<SocketAddr>,
 }
@@ -65,6 +73,8 @@ pub struct Running {
     pub desk: Desk,
     /// How the node stands.
     pub sources: Arc<health::sources::Sources>,
+    /// The shop's MQTT, if it is configured.
+    pub mqtt: Option<Mqtt>,
     stopping: watch::Sender<bool>,
     doors: JoinSet<()>,
     lanes: tokio::task::JoinHandle<()>,
@@ -143,8 +153,9 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     };
 
     let mut open = JoinSet::new();
-    let addresses = doors::open_doors(&mut open, &config, &layout, &till, &sources, &recorder, &stopping).await?;
+    let mut addresses = doors::open_doors(&mut open, &config, &layout, &till, &sources, &recorder, &stopping).await?;
     status::show_places(&sources, &addresses);
+    let mqtt = shop_mqtt::open(&config, &layout, &till.roster, &mut addresses, &stopping);
     let mut background = JoinSet::new();
     background.spawn(telemetry::upkeep(recorder));
     background.spawn(async move { drop(health_task.await) });
@@ -157,6 +168,8 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         terminal_http = %addresses.terminal_http,
         terminal_https = addresses.terminal_https.map(tracing::field::display),
         metrics = addresses.metrics.map(tracing::field::display),
+        mqtt_tls = addresses.mqtt_tls.map(tracing::field::display),
+        mqtt_plain = addresses.mqtt_plain.map(tracing::field::display),
         "the node is open"
     );
     let control_socket = layout.control_socket();
@@ -168,6 +181,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         logs,
         desk,
         sources,
+        mqtt,
         stopping: stopper,
         doors: open,
         lanes: lanes.task,
@@ -252,6 +266,9 @@ impl Running {
         }
         let ended = tokio::time::timeout(STOP_TIMEOUT, async {
             while self.doors.join_next().await.is_some() {}
+            if let Some(mqtt) = &mut self.mqtt {
+                mqtt.ended().await;
+            }
             if let Err(error) = (&mut self.lanes).await {
                 tracing::error!(%error, "the lanes ended badly");
             }

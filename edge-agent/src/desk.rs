@@ -154,6 +154,11 @@ impl Roster {
         self.0.read().unwrap_or_else(PoisonError::into_inner).get(&token_hash(token)).copied()
     }
 
+    /// Whether a token of this hash still works.
+    pub fn knows(&self, token: &SecretHash) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).contains_key(token)
+    }
+
     /// Takes the pairings into force.
     pub fn follow(&self, pairings: &Pairings) {
         let lanes = pairings.lanes().map(|lane| (lane.token, lane.id)).collect();

@@ -13,6 +13,7 @@ pub mod invite;
 pub mod lane;
 pub mod ledger;
 pub mod receipt;
+pub mod mqtt;
 pub mod retention;
 pub mod snapshot;
 pub mod stop;

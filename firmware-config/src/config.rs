@@ -22,6 +22,8 @@ pub struct NodeConfig {
     pub storage: Storage,
     /// The doors for terminals.
     pub terminal: Terminal,
+    /// The doors of the shop's MQTT, if they are open.
+    pub mqtt: Option<Mqtt>,
     /// The door for monitoring, if it is open.
     pub metrics: Option<Metrics>,
     /// What is logged.
@@ -74,6 +76,15 @@ pub struct Terminal {
     pub https: SocketAddr,
     /// Plain HTTP; loopback only.
     pub http: SocketAddr,
+}
+
+/// `[mqtt]`: the doors of the shop's MQTT. Without the section there is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Mqtt {
+    /// TLS for the shop's network, with the certificate of the terminal door. Port 0 takes a free one.
+    pub tls: SocketAddr,
+    /// Plain; loopback only.
+    pub plain: SocketAddr,
 }
 
 /// `[metrics]`: the door for monitoring.
@@ -143,6 +154,15 @@ impl Default for Terminal {
         Self {
             https: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8443),
             http: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+        }
+    }
+}
+
+impl Default for Mqtt {
+    fn default() -> Self {
+        Self {
+            tls: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 8883),
+            plain: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 1883),
         }
     }
 }

@@ -46,7 +46,7 @@ pub fn effect(changes: &[Change]) -> Option<Effect> {
 type Value = (&'static str, Effect, Option<String>);
 
 fn values(config: &NodeConfig) -> Vec<Value> {
-    let NodeConfig { node, hq, storage, terminal, metrics, log, trace, printers } = config;
+    let NodeConfig { node, hq, storage, terminal, mqtt, metrics, log, trace, printers } = config;
     vec![
         ("node.tenant_id", Effect::Enroll, Some(node.tenant_id.to_string())),
         ("node.shop_id", Effect::Enroll, Some(node.shop_id.to_string())),
@@ -60,6 +60,8 @@ fn values(config: &NodeConfig) -> Vec<Value> {
         ("storage.data_dir", Effect::Restart, Some(storage.data_dir.display().to_string())),
         ("terminal.https", Effect::Restart, Some(terminal.https.to_string())),
         ("terminal.http", Effect::Restart, Some(terminal.http.to_string())),
+        ("mqtt.tls", Effect::Restart, mqtt.map(|mqtt| mqtt.tls.to_string())),
+        ("mqtt.plain", Effect::Restart, mqtt.map(|mqtt| mqtt.plain.to_string())),
         ("metrics.listen", Effect::Restart, metrics.map(|metrics| metrics.listen.to_string())),
         ("log.filter", Effect::Restart, Some(log.filter.clone())),
         ("log.format", Effect::Restart, log.format.map(|format| format.name().to_owned())),

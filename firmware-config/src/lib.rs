@@ -11,6 +11,6 @@ pub mod peripheral;
 mod render;
 mod validate;
 
-pub use config::{Hq, Log, LogFormat, Metrics, Node, NodeConfig, Storage, Terminal, Trace};
+pub use config::{Hq, Log, LogFormat, Metrics, Mqtt, Node, NodeConfig, Storage, Terminal, Trace};
 pub use network::HostPort;
 pub use parse::{ConfigError, Problem};

@@ -13,7 +13,7 @@ use protocol::trace::Share;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config::{Hq, Log, Metrics, Node, NodeConfig, Storage, Terminal, Trace};
+use crate::config::{Hq, Log, Metrics, Mqtt, Node, NodeConfig, Storage, Terminal, Trace};
 use crate::network::HostPort;
 
 /// A configuration of a node is a page, not a book.
@@ -113,6 +113,7 @@ fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
     let mut hq_section = root.section(reader, "hq", true);
     let mut storage_section = root.section(reader, "storage", false);
     let mut terminal_section = root.section(reader, "terminal", false);
+    let mut mqtt_section = root.section(reader, "mqtt", false);
     let mut metrics_section = root.section(reader, "metrics", false);
     let mut log_section = root.section(reader, "log", false);
     let mut trace_section = root.section(reader, "trace", false);
@@ -138,11 +139,20 @@ fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
     });
     let storage = storage_section.as_mut().map(|s| s.may::<String>(reader, "data_dir"));
     let terminal = terminal_section.as_mut().map(|s| (s.may(reader, "https"), s.may(reader, "http")));
+    let mqtt = mqtt_section.as_mut().map(|s| (s.may(reader, "tls"), s.may(reader, "plain")));
     let metrics = metrics_section.as_mut().map(|s| s.need(reader, "listen"));
     let log = log_section.as_mut().map(|s| (s.may::<String>(reader, "filter"), s.may(reader, "format")));
     let trace = trace_section.as_mut().map(|s| (s.need::<String>(reader, "otlp"), s.may(reader, "share")));
-    let sections =
-        [node_section, hq_section, storage_section, terminal_section, metrics_section, log_section, trace_section];
+    let sections = [
+        node_section,
+        hq_section,
+        storage_section,
+        terminal_section,
+        mqtt_section,
+        metrics_section,
+        log_section,
+        trace_section,
+    ];
     for mut section in sections.into_iter().flatten() {
         section.finish(reader);
     }
@@ -157,6 +167,10 @@ fn read(reader: &mut Reader<'_>, root: DeTable<'_>) -> Option<NodeConfig> {
         hq: Hq { http, quic: quic?, tcp, server_name: server_name? },
         storage: storage.flatten().map_or_else(Storage::default, |dir| Storage { data_dir: dir.into() }),
         terminal: Terminal { https: https.unwrap_or(doors.https), http: plain.unwrap_or(doors.http) },
+        mqtt: mqtt.map(|(tls, plain)| Mqtt {
+            tls: tls.unwrap_or(Mqtt::default().tls),
+            plain: plain.unwrap_or(Mqtt::default().plain),
+        }),
         metrics: metrics.flatten().map(|listen| Metrics { listen }),
         log: log.map_or_else(Log::default, |(filter, format)| Log {
             filter: filter.unwrap_or_else(|| Log::default().filter),

@@ -130,6 +130,21 @@ fn values_that_cannot_work_are_all_reported() {
 }
 
 #[test]
+fn mqtt_is_off_without_its_section_and_its_plain_door_is_for_this_machine() {
+    assert_eq!(example().mqtt, None);
+    let with = |section: &str| EXAMPLE.replace("[metrics]", &format!("{section}\n[metrics]"));
+    let mut usual = NodeConfig::parse(&with("[mqtt]")).unwrap();
+    assert_eq!(usual.mqtt, Some(Mqtt::default()));
+    assert_eq!(NodeConfig::parse(&usual.to_toml()).unwrap(), usual);
+    let found = problems(&with("[mqtt]\ntls = \"0.0.0.0:8443\"\nplain = \"0.0.0.0:1883\""));
+    assert_eq!(found, [at(23, "mqtt.tls"), at(24, "mqtt.plain")]);
+    usual.mqtt = None;
+    let keys: Vec<_> =
+        crate::diff::changes(&NodeConfig::parse(&with("[mqtt]")).unwrap(), &usual).into_iter().map(|c| c.key).collect();
+    assert_eq!(keys, ["mqtt.tls", "mqtt.plain"]);
+}
+
+#[test]
 fn several_free_ports_are_no_conflict() {
     let text = EXAMPLE.replace(":8443", ":0").replace(":8080", ":0").replace(":9108", ":0");
     assert!(NodeConfig::parse(&text).is_ok());

@@ -6,7 +6,7 @@ use crate::peripheral::{Printer, PrinterDriver};
 impl NodeConfig {
     /// The text of `node.toml`. Reading it gives this configuration again.
     pub fn to_toml(&self) -> String {
-        let Self { node, hq, storage, terminal, metrics, log, trace, printers } = self;
+        let Self { node, hq, storage, terminal, mqtt, metrics, log, trace, printers } = self;
         let mut out = String::from(
             "# What this node is told to be. `provision enroll` wrote it; the agent reads it at its start.\n",
         );
@@ -49,6 +49,12 @@ impl NodeConfig {
             "# Doors for lanes: HTTPS for the shop's network, plain HTTP for this machine only.\n[terminal]",
             &[("https", Some(quoted(&terminal.https))), ("http", Some(quoted(&terminal.http)))],
         );
+        if let Some(mqtt) = mqtt {
+            section(
+                "# Doors of the shop's MQTT: TLS for the shop's network, plain for this machine only.\n[mqtt]",
+                &[("tls", Some(quoted(&mqtt.tls))), ("plain", Some(quoted(&mqtt.plain)))],
+            );
+        }
         if let Some(metrics) = metrics {
             section("# Door for monitoring.\n[metrics]", &[("listen", Some(quoted(&metrics.listen)))]);
         }

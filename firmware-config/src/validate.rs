@@ -28,7 +28,7 @@ impl NodeConfig {
         }
         check(is_host(&self.hq.server_name), "hq.server_name", "this is not a name a certificate can carry");
         check(!self.storage.data_dir.as_os_str().is_empty(), "storage.data_dir", "the folder's name is empty");
-        let Self { terminal, metrics, .. } = self;
+        let Self { terminal, mqtt, metrics, .. } = self;
         check(
             terminal.http.ip().is_loopback(),
             "terminal.http",
@@ -41,6 +41,19 @@ impl NodeConfig {
                 && (a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified())
         };
         check(!taken(terminal.https, terminal.http), "terminal.http", "terminal.https listens on that port already");
+        if let Some(mqtt) = mqtt {
+            check(
+                mqtt.plain.ip().is_loopback(),
+                "mqtt.plain",
+                "plain MQTT carries tokens in clear and is for this machine only: use 127.0.0.1 or [::1], and mqtt.tls \
+                 for the shop's network",
+            );
+            let others = [terminal.https, terminal.http].into_iter().chain(metrics.map(|metrics| metrics.listen));
+            for (key, door) in [("mqtt.tls", mqtt.tls), ("mqtt.plain", mqtt.plain)] {
+                check(!others.clone().any(|other| taken(door, other)), key, "another door listens on that port already");
+            }
+            check(!taken(mqtt.tls, mqtt.plain), "mqtt.plain", "mqtt.tls listens on that port already");
+        }
         if let Some(metrics) = metrics {
             let free = !taken(metrics.listen, terminal.http) && !taken(metrics.listen, terminal.https);
             check(free, "metrics.listen", "a terminal door listens on that port already");

@@ -205,6 +205,49 @@ pub const STANDING_CHECK_MS: u64 = 500;
 /// How long HQ waits for its database in one piece of work for a node, in milliseconds: twice what one statement may
 /// take there.
 pub const COMMIT_PATIENCE_MS: u64 = 60_000;
+/// Connections to the MQTT doors together: four for each lane that may be paired.
+pub const MQTT_CONNECTIONS: usize = 4 * LANES;
+/// MQTT connections of one address: every lane behind one router, with two each.
+pub const MQTT_PEER_CONNECTIONS: usize = 2 * LANES;
+/// MQTT connections of one lane: its screen, a display, a tool, and one whose end was not noticed yet.
+pub const MQTT_LANE_CONNECTIONS: usize = 4;
+/// MQTT connections that have not said who they are: every lane at once after a cut.
+pub const MQTT_STRANGERS: usize = LANES;
+/// The same of one address, so that one that says nothing does not lock the others out.
+pub const MQTT_PEER_STRANGERS: usize = MQTT_STRANGERS / 4;
+/// From an MQTT connection to its CONNECT, TLS included, in milliseconds: a slow tablet needs one second.
+pub const MQTT_CONNECT_MS: u64 = 5_000;
+/// From the first byte of an MQTT packet to its last, in milliseconds: the largest over a bad radio.
+pub const MQTT_PACKET_MS: u64 = 10_000;
+/// How long an MQTT client, or the broker, may take nothing of what it is sent, in milliseconds.
+pub const MQTT_WRITE_MS: u64 = 5_000;
+/// Keep-alive that an MQTT 5 client is told at most, in seconds: a lane that lost its power is missed before the
+/// next customer is served twice over. 3.1.1 cannot be told.
+pub const MQTT_KEEP_ALIVE_SECONDS: u16 = 300;
+/// How long a client of MQTT 3.1.1 that wanted no keep-alive may say nothing, in seconds: a day, some controllers
+/// only listen. The system finds the ones whose power is gone.
+pub const MQTT_SILENCE_SECONDS: u64 = 24 * 3_600;
+/// One MQTT packet: the snapshot that answers a lane is the largest.
+pub const MQTT_PACKET_BYTES: usize = 64 << 10;
+/// Payload of a last will, and its properties.
+pub const MQTT_WILL_BYTES: usize = 4 << 10;
+/// Client id of MQTT: a lane's id, a dot and a name.
+pub const MQTT_CLIENT_ID_BYTES: usize = 128;
+/// Filters that one MQTT client may have: one for each channel and some single tickets.
+pub const MQTT_FILTERS: usize = 64;
+/// Messages of an MQTT client in a second over time: twenty times a busy till.
+pub const MQTT_MESSAGES_PER_SECOND: u64 = 100;
+/// Messages of an MQTT client at once: what it saved up while it was cut off.
+pub const MQTT_MESSAGES_AT_ONCE: u64 = 400;
+/// Bytes of an MQTT client in a second over time; all lanes together stay under what a shop's network carries.
+pub const MQTT_BYTES_PER_SECOND: u64 = 128 << 10;
+/// Bytes of an MQTT client at once: sixteen of the largest packets.
+pub const MQTT_BYTES_AT_ONCE: u64 = 1 << 20;
+/// Different filters that the broker is given in one life: it forgets none and keeps a log for each.
+pub const MQTT_BROKER_FILTERS: usize = 1_024;
+/// Different topics of tickets that the broker is given before it is replaced: it forgets none, at 250 bytes each.
+pub const MQTT_BROKER_TOPICS: usize = 50_000;
+
 /// Contradicting events that HQ keeps of one log; beyond it they are only counted, so that a forger fills no disk.
 pub const FORKS_KEPT: i64 = 1_000;
 

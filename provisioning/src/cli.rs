@@ -68,6 +68,12 @@ struct EnrollArgs {
     /// Plain HTTP for terminals on this very box, loopback only; by default 127.0.0.1:8080, or the next that is free.
     #[arg(long, value_name = "ADDR")]
     terminal_http: Option<SocketAddr>,
+    /// MQTT with TLS for the shop's network; by default 0.0.0.0:8883, or the next port that is free.
+    #[arg(long, value_name = "ADDR")]
+    mqtt_tls: Option<SocketAddr>,
+    /// Plain MQTT for this very box, loopback only; by default 127.0.0.1:1883, or the next that is free.
+    #[arg(long, value_name = "ADDR")]
+    mqtt_plain: Option<SocketAddr>,
     /// Where Prometheus reads; by default 127.0.0.1:9108, or the next that is free.
     #[arg(long, value_name = "ADDR")]
     metrics: Option<SocketAddr>,
@@ -95,12 +101,15 @@ fn run(args: EnrollArgs) -> ExitCode {
     drop(rustls::crypto::ring::default_provider().install_default());
     let json = args.json;
     let (terminal, metrics) = doors::choose(args.terminal_https, args.terminal_http, args.metrics);
+    let others = [terminal.https, terminal.http, metrics];
+    let mqtt = doors::choose_mqtt(args.mqtt_tls, args.mqtt_plain, &others);
     let options = Options {
         hq: args.hq,
         claim: args.claim,
         dir: args.dir,
         name: args.name,
         terminal,
+        mqtt: Some(mqtt),
         metrics: Some(metrics),
         force: args.force,
     };

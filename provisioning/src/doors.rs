@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
 
-use firmware_config::Terminal;
+use firmware_config::{Mqtt, Terminal};
 
 /// Where Prometheus usually reads a node.
 pub const METRICS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 9108);
@@ -30,6 +30,14 @@ pub fn choose(
     let http = http.unwrap_or_else(|| free_from(usual.http, &[https]));
     let metrics = metrics.unwrap_or_else(|| free_from(METRICS, &[https, http]));
     (Terminal { https, http }, metrics)
+}
+
+/// The doors of the shop's MQTT, on ports that no door of `others` was promised.
+pub fn choose_mqtt(tls: Option<SocketAddr>, plain: Option<SocketAddr>, others: &[SocketAddr]) -> Mqtt {
+    let usual = Mqtt::default();
+    let tls = tls.unwrap_or_else(|| free_from(usual.tls, others));
+    let plain = plain.unwrap_or_else(|| free_from(usual.plain, &[others, &[tls]].concat()));
+    Mqtt { tls, plain }
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use firmware_config::layout::Layout;
-use firmware_config::{Hq, Log, Metrics, Node, NodeConfig, Storage, Terminal};
+use firmware_config::{Hq, Log, Metrics, Mqtt, Node, NodeConfig, Storage, Terminal};
 use protocol::collection::{Collection, Delivery};
 use protocol::enroll::{ClaimCode, EnrollReply, EnrollRequest};
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256, PKCS_ED25519, SignatureAlgorithm};
@@ -33,6 +33,8 @@ pub struct Options {
     pub name: Option<String>,
     /// The doors for terminals.
     pub terminal: Terminal,
+    /// The doors of the shop's MQTT.
+    pub mqtt: Option<Mqtt>,
     /// The door for monitoring.
     pub metrics: Option<SocketAddr>,
     /// Set a node that is in the folder aside.
@@ -48,6 +50,7 @@ impl Options {
             dir: dir.to_owned(),
             name: None,
             terminal: Terminal::default(),
+            mqtt: Some(Mqtt::default()),
             metrics: Some(crate::doors::METRICS),
             force: false,
         }
@@ -96,6 +99,10 @@ pub async fn enroll(options: Options) -> Result<Enrolled, EnrollError> {
     if !options.terminal.http.ip().is_loopback() {
         let reason = "plain HTTP is for this machine only: 127.0.0.1:PORT or [::1]:PORT".to_owned();
         return Err(EnrollError::Argument { flag: "--terminal-http", reason });
+    }
+    if options.mqtt.is_some_and(|mqtt| !mqtt.plain.ip().is_loopback()) {
+        let reason = "plain MQTT is for this machine only: 127.0.0.1:PORT or [::1]:PORT".to_owned();
+        return Err(EnrollError::Argument { flag: "--mqtt-plain", reason });
     }
     let layout = Layout::initial(&options.dir);
     files::folder(&options.dir, 0o750)?;
@@ -209,6 +216,7 @@ fn configuration(options: &Options, hq: &HqUrl, answer: &EnrollReply) -> Result<
         },
         storage: Storage::default(),
         terminal: options.terminal,
+        mqtt: options.mqtt,
         metrics: options.metrics.map(|listen| Metrics { listen }),
         log: Log::default(),
         trace: None,

@@ -48,6 +48,8 @@ impl Store {
             ("hq", "quic", uplink.address().to_string()),
             ("terminal", "http", http.clone()),
             ("terminal", "https", "127.0.0.1:0".to_owned()),
+            ("mqtt", "tls", "127.0.0.1:0".to_owned()),
+            ("mqtt", "plain", "127.0.0.1:0".to_owned()),
             ("metrics", "listen", "127.0.0.1:0".to_owned()),
         ] {
             set(&config, section, key, &value)?;

@@ -180,6 +180,8 @@ impl Town {
         let (path, https, metrics) = (dir.join("node.toml"), free_port()?, free_port()?);
         set(&path, "terminal", "http", &http.to_string())?;
         set(&path, "terminal", "https", &https.to_string())?;
+        set(&path, "mqtt", "tls", &free_port()?.to_string())?;
+        set(&path, "mqtt", "plain", &free_port()?.to_string())?;
         set(&path, "metrics", "listen", &metrics.to_string())?;
         Ok(Node {
             config: text(&path),

@@ -83,7 +83,7 @@ pub(super) async fn open_doors(
         control::router(till.clone()).merge(page::twin(Arc::clone(sources))),
         stopping.clone(),
     ));
-    Ok(Addresses { terminal_http, terminal_https, metrics })
+    Ok(Addresses { terminal_http, terminal_https, mqtt_tls: None, mqtt_plain: None, metrics })
 }
 
 /// The control socket, for its owner alone. A socket left by an agent that was killed makes room: the lock of

@@ -9,6 +9,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::read_config;
 use crate::agent::{self, AgentOptions};
 use crate::clock::Clock;
+use crate::mqtt::broker;
 use crate::health::notify::Notifier;
 use crate::health::watchdog;
 use crate::telemetry;
@@ -39,6 +40,10 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
 /// instead; the service manager starts it again, and it sells within the second.
 fn end_on_panic() {
     std::panic::set_hook(Box::new(|info| {
+        // The broker is a library with bugs of its own, and one that can be replaced.
+        if broker::is_its_thread() {
+            return tracing::warn!(panic = %info, "the MQTT broker ended");
+        }
         tracing::error!(panic = %info, "a bug ended the agent; it has to be started again");
         std::process::abort();
     }));
