@@ -167,7 +167,7 @@ impl Shared {
     }
 
     fn report_hole(&self, missing: Seq, next: Seq) {
-        metrics::counter!("ledger_read_holes_total", "stream" => self.place.stream.name()).increment(1);
+        metrics::counter!("tillway_ledger_read_holes_total", "stream" => self.place.stream.name()).increment(1);
         tracing::error!(
             stream = %self.place.stream, first = %missing, before = %next,
             "records of a log cannot be read: run `edge-agent journal repair`"

@@ -51,7 +51,7 @@ impl Spare {
         let (dir, disk, size, stop) = (self.dir.clone(), self.disk.clone(), self.size, Arc::clone(&self.stop));
         let spawned = thread::Builder::new().name("ledger-spare".to_owned()).spawn(move || {
             if let Err(error) = make(&disk, &dir, size, &stop) {
-                metrics::counter!("ledger_spare_failures_total").increment(1);
+                metrics::counter!("tillway_ledger_spare_failures_total").increment(1);
                 tracing::warn!(%error, dir = %dir.display(), "no room could be made for the next segment: free the disk");
             }
         });

@@ -243,7 +243,7 @@ impl Tail {
     }
 
     fn give_up_file(&mut self, trouble: &Trouble) {
-        metrics::counter!("ledger_failures_total", "stream" => self.shared.place.stream.name()).increment(1);
+        metrics::counter!("tillway_ledger_failures_total", "stream" => self.shared.place.stream.name()).increment(1);
         let reason = match trouble {
             Trouble::Full => "the disk is full",
             Trouble::Failed(reason) => reason,

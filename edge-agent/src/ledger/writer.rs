@@ -186,7 +186,7 @@ impl Writer {
         }
         if synced {
             self.sync_took = began.elapsed();
-            metrics::histogram!("ledger_commit_seconds").record(self.sync_took.as_secs_f64());
+            metrics::histogram!("tillway_ledger_commit_seconds").record(self.sync_took.as_secs_f64());
         }
     }
 }

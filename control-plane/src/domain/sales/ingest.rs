@@ -334,7 +334,7 @@ async fn repair(mut tx: TenantTx, log: &Log, now: Timestamp) -> Result<IngestRep
     store::lock_cursor(tx.conn(), log, now).await.map_err(DbError::from)?;
     store::repair_cursor(tx.conn(), log, now).await.map_err(DbError::from)?;
     tx.save().await?;
-    metrics::counter!("ingest_cursor_repairs_total").increment(1);
+    metrics::counter!("tillway_ingest_cursor_repairs_total").increment(1);
     tracing::error!(
         tenant = %log.tenant, node = %log.node, term = log.term, stream = log.stream,
         "the cursor did not agree with the stored events and was set to what is stored"
@@ -345,11 +345,11 @@ async fn repair(mut tx: TenantTx, log: &Log, now: Timestamp) -> Result<IngestRep
 /// Metrics and, for what should not be, log lines. After the commit: what is told here has happened.
 fn told(log: &Log, stream: Stream, report: &IngestReport) {
     let name = stream.name();
-    metrics::counter!("ingest_events_total", "stream" => name).increment(report.stored);
-    metrics::counter!("ingest_resent_total", "stream" => name).increment(report.duplicates);
-    metrics::counter!("ingest_deferred_total", "stream" => name).increment(report.deferred);
-    metrics::counter!("ingest_flawed_total", "stream" => name).increment(report.flawed);
-    metrics::counter!("ingest_forks_total", "stream" => name).increment(report.forks);
+    metrics::counter!("tillway_ingest_events_total", "stream" => name).increment(report.stored);
+    metrics::counter!("tillway_ingest_resent_total", "stream" => name).increment(report.duplicates);
+    metrics::counter!("tillway_ingest_deferred_total", "stream" => name).increment(report.deferred);
+    metrics::counter!("tillway_ingest_flawed_total", "stream" => name).increment(report.flawed);
+    metrics::counter!("tillway_ingest_forks_total", "stream" => name).increment(report.forks);
     if report.forks > 0 {
         tracing::error!(
             tenant = %log.tenant, node = %log.node, term = log.term, stream = name, forks = report.forks,
