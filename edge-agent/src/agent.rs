@@ -3,6 +3,7 @@
 
 mod disk;
 mod doors;
+mod printing;
 mod shop_mqtt;
 mod status;
 
@@ -22,7 +23,9 @@ use tokio::sync::{broadcast, mpsc, watch};
 use tokio::task::JoinSet;
 
 use crate::clock::Clock;
+use crate::core::change::Change;
 use crate::desk::Desk;
+use crate::device::Devices;
 use crate::identity::Identity;
 use crate::lane;
 use crate::ledger::Logs;
@@ -30,7 +33,7 @@ use crate::mqtt::Mqtt;
 use crate::snapshot::{ApplyError, Snapshots};
 use crate::store::index::Index;
 use crate::terminal::Till;
-use crate::{health, retention, stop, store, telemetry, uplink};
+use crate::{health, peripheral, retention, stop, store, telemetry, uplink};
 
 /// What an agent is started with.
 pub struct AgentOptions {
@@ -71,10 +74,13 @@ pub struct Running {
     pub logs: Logs,
     /// Where the lanes are asked.
     pub desk: Desk,
+    /// What the devices are doing.
+    pub devices: Devices,
     /// How the node stands.
     pub sources: Arc<health::sources::Sources>,
     /// The shop's MQTT, if it is configured.
     pub mqtt: Option<Mqtt>,
+    changes: broadcast::Sender<Change>,
     stopping: watch::Sender<bool>,
     doors: JoinSet<()>,
     lanes: tokio::task::JoinHandle<()>,
@@ -115,6 +121,20 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         disk::report_rebuilt(&logs, rebuilt, lanes.caught_up);
     }
 
+    let devices = Devices::default();
+    let printing = printing::start(peripheral::Parts {
+        printers: config.printers.clone(),
+        logs: logs.clone(),
+        index: Arc::clone(&index),
+        clock: clock.clone(),
+        changes: changes.clone(),
+        devices: devices.clone(),
+        desk: lanes.desk.clone(),
+        render: printing::render(config.node.node_id, snapshots.clone()),
+        stopping: stopping.clone(),
+    })
+    .await;
+
     let patient = health::scrub::Patient { logs: layout.logs(), node: config.node.node_id, clock: clock.clone() };
     let findings = health::scrub::start(patient, stopping.clone());
     let subject = health::Subject {
@@ -144,8 +164,9 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         roster: lanes.roster,
         snapshots: snapshots.clone(),
         logs: logs.clone(),
+        spool: printing.spool,
         clock: clock.clone(),
-        changes,
+        changes: changes.clone(),
         health: reports,
         stopping: stopping.clone(),
         sockets: Till::sockets(),
@@ -156,6 +177,9 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     let mut addresses = doors::open_doors(&mut open, &config, &layout, &till, &sources, &recorder, &stopping).await?;
     status::show_places(&sources, &addresses);
     let mqtt = shop_mqtt::open(&config, &layout, &till.roster, &mut addresses, &stopping);
+    if let Some(task) = printing.task {
+        open.spawn(async move { drop(task.await) });
+    }
     let mut background = JoinSet::new();
     background.spawn(telemetry::upkeep(recorder));
     background.spawn(async move { drop(health_task.await) });
@@ -180,8 +204,10 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         snapshots,
         logs,
         desk,
+        devices,
         sources,
         mqtt,
+        changes,
         stopping: stopper,
         doors: open,
         lanes: lanes.task,
@@ -287,6 +313,11 @@ impl Running {
             tracing::warn!(%error, "the index was not synced; the next start catches up");
         }
         tracing::info!("the node is closed");
+    }
+
+    /// What changes, as the tills hear it.
+    pub fn changes(&self) -> broadcast::Receiver<Change> {
+        self.changes.subscribe()
     }
 
     /// Turns true when the node stops.

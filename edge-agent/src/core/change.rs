@@ -5,6 +5,8 @@ use protocol::id::{LaneId, TicketId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::print_queue::JobView;
+
 /// One change, as JSON `{"type": ..., ...}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(tag = "type", rename_all = "snake_case")]
@@ -32,6 +34,8 @@ pub enum Change {
         /// Their version.
         version: u64,
     },
+    /// A print job got to another state, or waits for another reason: tell the cashier `message`, if there is one.
+    PrintJob(Box<JobView>),
     /// The listener was too slow and missed changes: ask for what is shown.
     Resync {
         /// How many were missed.

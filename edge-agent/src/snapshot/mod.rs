@@ -180,7 +180,7 @@ impl Snapshots {
         match &change {
             Change::Catalogue { version } => tracing::info!(version, "a new catalogue is in force"),
             Change::Shop { version } => tracing::info!(version, "new shop settings are in force"),
-            Change::Ticket { .. } | Change::Resync { .. } => {}
+            Change::Ticket { .. } | Change::PrintJob(_) | Change::Resync { .. } => {}
         }
         // Nobody listening is no error.
         drop(self.0.changes.send(change));

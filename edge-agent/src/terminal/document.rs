@@ -31,6 +31,11 @@ always sent positive.
 with `code` when there is no receipt; its tenders are negative. **Late entries**: give the wall-clock time of the \
 paper as `at`.
 
+**Paper.** The receipt of a sale prints by itself on the printer of its lane. Listen for changes of type `print_job` \
+and show `message` when there is one: a receipt that is `queued` waits (`why` says for what) and prints as soon as it \
+can; one that is `unproven` may or may not be on paper, look before you ask for another. \
+`POST /v1/receipts/{term}/{seq}/print` prints one more, marked COPY.
+
 **Trust.** On the shop's network the node speaks HTTPS under a CA of its own. Its fingerprint is printed beside the \
 pairing code; check it before the code is sent. On the node's own machine plain HTTP on loopback will do.";
 
@@ -88,6 +93,7 @@ fn meaning(parameter: &str) -> Option<&'static str> {
         "code" => "Product code",
         "term" => "The receipt's `term`",
         "seq" => "The receipt's `seq`",
+        "job" => "The job's `id`: `receipt:TERM:SEQ` for the receipt of a sale",
         _ => return None,
     })
 }

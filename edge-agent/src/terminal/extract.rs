@@ -179,6 +179,11 @@ pub struct Envelope {
 }
 
 impl Envelope {
+    /// Who asks, the key, and the hash of the request: for what is not a command to the lanes.
+    pub fn opened(self) -> (LaneId, String, [u8; 32]) {
+        (self.lane, self.key, self.hash)
+    }
+
     /// Asks the lanes to carry a command out.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ pub mod control;
 mod document;
 mod error;
 mod extract;
+mod prints;
 pub mod serve;
 mod shop;
 mod tickets;
@@ -33,6 +34,7 @@ use crate::core::pairing::Throttle;
 use crate::desk::{Desk, Roster};
 use crate::ledger::Logs;
 use crate::snapshot::Snapshots;
+use crate::spool::Spool;
 use crate::telemetry::{sale, spans};
 use error::ApiError;
 
@@ -47,6 +49,8 @@ pub struct Till {
     pub snapshots: Snapshots,
     /// The logs, to show receipts again.
     pub logs: Logs,
+    /// Where printing is asked.
+    pub spool: Spool,
     /// The time.
     pub clock: Clock,
     /// What changes.
@@ -93,6 +97,9 @@ fn described() -> (Router<Till>, OpenApi) {
         .routes(routes!(tickets::close))
         .routes(routes!(shop::write_off))
         .routes(routes!(shop::receipt))
+        .routes(routes!(prints::jobs))
+        .routes(routes!(prints::job))
+        .routes(routes!(prints::print))
         .routes(routes!(ws::changes))
         .routes(routes!(shop::healthz))
         .routes(routes!(shop::readyz))

@@ -1,0 +1,151 @@
+//! A conversation with an ESC/POS printer over one connection: is it well, print this, did you print it. Holds no
+//! queue and tries nothing twice.
+
+use std::time::Duration;
+
+use firmware_config::HostPort;
+use tokio::time::Instant;
+
+use super::status::{self, ASK_PROOF, ASK_STATUS, Health};
+use crate::core::print_queue::{State, Why};
+use crate::peripheral::transport::tcp::{SendError, Tcp};
+
+/// How long a printer may take for an answer that needs no paper to move.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long a job may print, beyond a second for each KiB: feeding, cutting, and what was before it.
+const PRINTING: Duration = Duration::from_secs(20);
+/// How often a printer that prints is asked whether it is hindered.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
+/// Questions in a row that a printing printer may leave unanswered.
+const UNANSWERED: u32 = 5;
+/// How long a job that has been sent waits for somebody to bring paper. Then nobody knows what is on the paper.
+const HINDERED: Duration = Duration::from_secs(600);
+
+/// A connection to a printer.
+#[derive(Debug)]
+pub(in crate::peripheral) struct Session {
+    tcp: Tcp,
+}
+
+/// What became of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::peripheral) enum Printed {
+    /// Not a byte of it reached the network.
+    Nothing(Why),
+    /// Its end.
+    Ended(State, Option<Why>),
+}
+
+impl Session {
+    /// Connects.
+    ///
+    /// # Errors
+    /// [`Why::Unreachable`].
+    pub(in crate::peripheral) async fn open(address: &HostPort) -> Result<Self, Why> {
+        match Tcp::connect(address).await {
+            Ok(tcp) => Ok(Self { tcp }),
+            Err(error) => {
+                tracing::debug!(%error, %address, "a printer is not reached");
+                Err(Why::Unreachable)
+            }
+        }
+    }
+
+    /// Asks how the printer is.
+    ///
+    /// # Errors
+    /// [`Why::Silent`] when it does not answer, [`Why::Unreachable`] when the connection is dead. Either way the
+    /// connection is of no more use.
+    pub(in crate::peripheral) async fn health(&mut self) -> Result<Health, Why> {
+        self.tcp.send(&ASK_STATUS).await.map_err(|_| Why::Unreachable)?;
+        let (mut answers, until) = (Vec::with_capacity(4), Instant::now() + ANSWER);
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let heard = self.tcp.hear(left).await.map_err(|_| Why::Unreachable)?;
+            if heard.is_empty() {
+                return Err(Why::Silent);
+            }
+            // Whatever else comes is late or unasked.
+            answers.extend(heard.into_iter().filter(|byte| status::is_status(*byte)));
+            if let Some(four) = answers.first_chunk::<4>() {
+                return Ok(status::read(*four));
+            }
+        }
+    }
+
+    /// Sends a job and waits for the proof that the printer worked through it. Tells on the way what hinders it.
+    pub(in crate::peripheral) async fn print(&mut self, job: &[u8], mut told: impl FnMut(Option<Why>)) -> Printed {
+        // One send, so that the question cannot be lost between the job and its proof.
+        let bytes = [job, &ASK_PROOF].concat();
+        if let Err(error) = self.tcp.send(&bytes).await {
+            return not_sent(&error);
+        }
+        let patience = PRINTING + Duration::from_secs((job.len() >> 10) as u64);
+        let began = Instant::now();
+        let (mut well_since, mut unanswered, mut hindered) = (began, 0, None);
+        let mut answers = Vec::with_capacity(4);
+        loop {
+            let heard = match self.tcp.hear(ASK_AGAIN).await {
+                Ok(heard) => heard,
+                Err(error) => {
+                    tracing::warn!(%error, "the connection broke before the printer confirmed");
+                    return Printed::Ended(State::Unproven, Some(Why::ConnectionLost));
+                }
+            };
+            if heard.iter().any(|byte| status::is_proof(*byte)) {
+                return Printed::Ended(State::Proven, None);
+            }
+            let now = Instant::now();
+            if heard.is_empty() {
+                unanswered += 1;
+                answers.clear();
+                if unanswered > UNANSWERED || self.tcp.send(&ASK_STATUS).await.is_err() {
+                    return Printed::Ended(State::Unproven, Some(Why::NotProven));
+                }
+            }
+            answers.extend(heard.into_iter().filter(|byte| status::is_status(*byte)));
+            if let Some(four) = answers.first_chunk::<4>() {
+                let now_hindered = status::read(*four).hindered;
+                answers.clear();
+                unanswered = 0;
+                if now_hindered != hindered {
+                    hindered = now_hindered;
+                    told(hindered);
+                }
+                if hindered.is_some() {
+                    well_since = now;
+                }
+            }
+            let over = now.duration_since(well_since) > patience || now.duration_since(began) > HINDERED + patience;
+            if over {
+                return Printed::Ended(State::Unproven, Some(hindered.unwrap_or(Why::NotProven)));
+            }
+        }
+    }
+
+    /// Sends a job to a printer that never answers anything, and closes: that it took everything in is all there is to
+    /// know.
+    pub(in crate::peripheral) async fn print_blind(mut self, job: &[u8]) -> Printed {
+        if let Err(error) = self.tcp.send(job).await {
+            return not_sent(&error);
+        }
+        self.tcp.close().await;
+        Printed::Ended(State::Sent, None)
+    }
+
+    /// Closes in order, so that the next one to connect is not refused.
+    pub(in crate::peripheral) async fn close(self) {
+        if !self.tcp.close().await {
+            tracing::debug!("a printer did not close its side in time");
+        }
+    }
+}
+
+fn not_sent(error: &SendError) -> Printed {
+    tracing::warn!(%error, "a job could not be sent whole");
+    if error.handed_over == 0 {
+        Printed::Nothing(Why::Unreachable)
+    } else {
+        Printed::Ended(State::Unproven, Some(Why::ConnectionLost))
+    }
+}

@@ -1,0 +1,4 @@
+//! The languages of printers, one file each.
+
+pub(super) mod escpos;
+mod status;
