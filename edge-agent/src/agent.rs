@@ -181,7 +181,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         open.spawn(async move { drop(task.await) });
     }
     let mut background = JoinSet::new();
-    background.spawn(telemetry::upkeep(recorder));
+    background.spawn(telemetry::upkeep(recorder, layout.clone()));
     background.spawn(async move { drop(health_task.await) });
 
     let uplink = start_uplink(&mut background, &layout, &sources, &stopping);

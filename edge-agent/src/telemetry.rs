@@ -8,11 +8,13 @@ pub mod sale;
 pub mod spans;
 
 use std::io::IsTerminal;
+use std::path::Path;
 use std::sync::OnceLock;
 use std::time::Duration;
 
 use axum::Router;
 use axum::routing::get;
+use firmware_config::layout::Layout;
 use firmware_config::{Log, LogFormat, Node, Trace};
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use opentelemetry::KeyValue;
@@ -100,13 +102,35 @@ pub fn router(handle: PrometheusHandle) -> Router {
     Router::new().route("/metrics", get(read))
 }
 
-/// Folds histograms until the task is dropped.
-pub async fn upkeep(handle: PrometheusHandle) {
+/// Folds histograms, and sees how large the logs and the index are on the disk, until the task is dropped.
+pub async fn upkeep(handle: PrometheusHandle, layout: Layout) {
     let mut tick = tokio::time::interval(UPKEEP);
     loop {
         tick.tick().await;
         handle.run_upkeep();
+        let (logs, index) = (layout.logs(), layout.index());
+        if let Ok((logs, index)) = tokio::task::spawn_blocking(move || (size(&logs), size(&index))).await {
+            metrics::gauge!("tillway_ledger_bytes").set(wide(logs));
+            metrics::gauge!("tillway_index_bytes").set(wide(index));
+        }
     }
+}
+
+/// The bytes of all files of a folder and of the folders in it, two deep: what the node makes is not deeper.
+fn size(folder: &Path) -> u64 {
+    let mut folders = vec![(folder.to_owned(), 0)];
+    let mut bytes = 0_u64;
+    while let Some((folder, depth)) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            match entry.metadata() {
+                Ok(meta) if meta.is_file() => bytes = bytes.saturating_add(meta.len()),
+                Ok(meta) if meta.is_dir() && depth < 2 => folders.push((entry.path(), depth + 1)),
+                // A link, or a file that went while we looked.
+                Ok(_) | Err(_) => {}
+            }
+        }
+    }
+    bytes
 }
 
 /// Kind of [`IndexRebuiltV1`] (telemetry kinds are 200-299). Disk and wire format.

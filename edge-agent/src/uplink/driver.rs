@@ -21,6 +21,7 @@ use super::link::{Inbound, Link};
 use super::status::{self, Status};
 use super::{Applied, Options, STREAMS, Settled};
 use crate::ledger::{LedgerError, Logs};
+use crate::telemetry::sale::OnTheWay;
 
 /// What goes out to the agent.
 pub(super) struct Outlets {
@@ -52,6 +53,8 @@ pub(super) struct Driver {
     last_contact: Option<Timestamp>,
     last_error: Option<String>,
     clock_skew_ms: Option<i64>,
+    /// Sales whose trace goes on at head office.
+    on_the_way: OnTheWay,
 }
 
 fn head_of(logs: &Logs, stream: Stream) -> LogHead {
@@ -90,6 +93,7 @@ impl Driver {
             last_contact: None,
             last_error: None,
             clock_skew_ms: None,
+            on_the_way: OnTheWay::default(),
         }
     }
 
@@ -175,6 +179,9 @@ impl Driver {
                 });
             }
             EdgeEvent::Settled { stream, upto } => {
+                if stream == Stream::Fiscal {
+                    self.on_the_way.settled(upto);
+                }
                 self.outlets.settled.send_modify(|settled| settled.set(stream, upto));
             }
             EdgeEvent::AheadOfLog { stream, hq, log } => {
@@ -204,7 +211,13 @@ impl Driver {
     fn answer(&mut self, read: ReadRequest, answer: Result<Vec<Record>, LedgerError>) {
         let now = self.now();
         match answer {
-            Ok(records) => self.edge.supply(now, read.id, records, None),
+            Ok(records) => {
+                if read.stream == Stream::Fiscal {
+                    let term = self.logs.term();
+                    records.iter().for_each(|record| self.on_the_way.handed(term, record.seq, &record.event));
+                }
+                self.edge.supply(now, read.id, records, None);
+            }
             Err(error) => {
                 tracing::error!(stream = %read.stream, from = %read.from, %error, "the log cannot be read for HQ");
                 self.edge.read_failed(now, read.id);
