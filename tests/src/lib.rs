@@ -7,6 +7,7 @@ pub mod cloud;
 pub mod demo;
 pub mod hq;
 pub mod lane;
+pub mod printer;
 pub mod process;
 pub mod proof;
 pub mod receipts;

@@ -190,6 +190,7 @@ impl Sheet {
         let position = content.position;
         self.rows.push(Row::Feed(1));
         self.rows.push(Row::Qr(QrRow { text: position.to_string() }));
+        self.rows.push(Row::Feed(1));
         let hash = position.hash.to_string();
         let groups: Vec<&str> = [0, 4, 8, 12].iter().filter_map(|at| hash.get(*at..at + 4)).collect();
         self.centre(&format!("Receipt {}/{}", position.term, position.seq), BOLD);
