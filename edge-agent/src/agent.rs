@@ -1,6 +1,7 @@
 //! Composition root: every task and every bounded channel of a node, top-down, in one read. Wires; decides
 //! nothing. A node starts and sells with no internet, and with no index.
 
+mod coordination;
 mod disk;
 mod doors;
 mod printing;
@@ -28,6 +29,7 @@ use crate::desk::Desk;
 use crate::device::Devices;
 use crate::identity::Identity;
 use crate::lane;
+use crate::lanes::Lanes;
 use crate::ledger::Logs;
 use crate::mqtt::Mqtt;
 use crate::snapshot::{ApplyError, Snapshots};
@@ -159,9 +161,11 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         recent: health::recent::Recent::of_process(),
         seams: health::sources::Seams::default(),
     });
+    let online = Lanes::default();
     let till = Till {
         desk: lanes.desk,
         roster: lanes.roster,
+        lanes: online.clone(),
         snapshots: snapshots.clone(),
         logs: logs.clone(),
         spool: printing.spool,
@@ -176,7 +180,9 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     let mut open = JoinSet::new();
     let mut addresses = doors::open_doors(&mut open, &config, &layout, &till, &sources, &recorder, &stopping).await?;
     status::show_places(&sources, &addresses);
-    let mqtt = shop_mqtt::open(&config, &layout, &till.roster, &mut addresses, &stopping);
+    let closing = coordination::Closing::default();
+    let mqtt = shop_mqtt::open(&config, &layout, &till.roster, &mut addresses, &closing.heard);
+    coordination::start(mqtt.as_ref(), &sources, &devices, &changes, &online, closing, &stopping);
     if let Some(task) = printing.task {
         open.spawn(async move { drop(task.await) });
     }

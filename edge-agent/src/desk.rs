@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use protocol::id::{LaneId, TicketId};
+use protocol::lane_message::TicketNow;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::core::lane::{Answer, Request};
@@ -56,6 +57,8 @@ pub enum Ask {
     Ticket(TicketId, ReplyTo<Vec<u8>>),
     /// The open tickets, as JSON.
     Tickets(Listed, ReplyTo<Vec<u8>>),
+    /// The open tickets in short.
+    Overview(ReplyTo<Vec<TicketNow>>),
     /// A code that pairs so many lanes.
     MakeCode(u16, ReplyTo<NewCode>),
     /// Pair a lane: code and name.
@@ -102,6 +105,14 @@ impl Desk {
     /// Only when the node is stopping.
     pub async fn tickets(&self, listed: Listed) -> Outcome<Vec<u8>> {
         self.ask(|reply| Ask::Tickets(listed, reply)).await
+    }
+
+    /// The open tickets in short, as the in-store messages show them.
+    ///
+    /// # Errors
+    /// A ticket that cannot be counted; the node is stopping.
+    pub async fn overview(&self) -> Outcome<Vec<TicketNow>> {
+        self.ask(Ask::Overview).await
     }
 
     /// A new pairing code.

@@ -11,6 +11,7 @@ pub mod health;
 pub mod identity;
 pub mod invite;
 pub mod lane;
+pub mod lanes;
 pub mod ledger;
 pub mod peripheral;
 pub mod receipt;

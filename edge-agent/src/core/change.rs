@@ -28,6 +28,9 @@ pub enum Change {
     Catalogue {
         /// Its version.
         version: u64,
+        /// The products that changed; left out when they are many, or when all may have.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        codes: Option<Vec<String>>,
     },
     /// New shop settings are in force.
     Shop {

@@ -4,6 +4,7 @@
 pub mod backoff;
 pub mod book;
 pub mod change;
+pub mod coordination;
 pub mod health;
 pub mod lane;
 pub mod pairing;

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use firmware_config::layout::Layout;
-use protocol::collection::{Collection, CollectionError, Delivery, Version};
+use protocol::collection::{CatalogueDelta, Collection, CollectionError, Delivery, Version};
+use protocol::limits;
 use tokio::sync::broadcast;
 
 use crate::core::book::Book;
@@ -124,15 +125,16 @@ impl Snapshots {
         // The second byte is the delivery's variant; only a whole catalogue is large enough to deserve to
         // become the book without being decoded first.
         match bytes.get(1) {
-            Some(0) => self.take_book(Book::parse(bytes).map_err(refused)?, None),
+            Some(0) => self.take_book(Book::parse(bytes).map_err(refused)?, None, None),
             _ => match Delivery::from_bytes(&bytes).map_err(refused)? {
-                Delivery::Catalogue(_) => self.take_book(Book::parse(bytes).map_err(refused)?, None),
+                Delivery::Catalogue(_) => self.take_book(Book::parse(bytes).map_err(refused)?, None, None),
                 Delivery::CatalogueDelta(delta) => {
                     if delta.to <= self.book().version() {
                         return Ok(self.applied(Collection::Catalogue));
                     }
                     let book = self.book().apply(&delta).map_err(refused)?;
-                    self.take_book(book, Some((Piece::Delta(delta.from, delta.to), bytes)))
+                    let piece = Piece::Delta(delta.from, delta.to);
+                    self.take_book(book, Some((piece, bytes)), few_codes(delta))
                 }
                 Delivery::Shop(settings) => {
                     if settings.version <= self.have(Collection::Shop) {
@@ -150,7 +152,12 @@ impl Snapshots {
         }
     }
 
-    fn take_book(&self, book: Book, delta: Option<(Piece, Vec<u8>)>) -> Result<Applied, ApplyError> {
+    fn take_book(
+        &self,
+        book: Book,
+        delta: Option<(Piece, Vec<u8>)>,
+        codes: Option<Vec<String>>,
+    ) -> Result<Applied, ApplyError> {
         let folder = &self.0.catalogue;
         let version = book.version();
         if version <= self.book().version() {
@@ -168,7 +175,7 @@ impl Snapshots {
         }
         folder.prune().map_err(on(folder))?;
         *self.0.book.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(book);
-        self.tell(Change::Catalogue { version: version.0 });
+        self.tell(Change::Catalogue { version: version.0, codes });
         Ok(self.applied(Collection::Catalogue))
     }
 
@@ -178,13 +185,20 @@ impl Snapshots {
 
     fn tell(&self, change: Change) {
         match &change {
-            Change::Catalogue { version } => tracing::info!(version, "a new catalogue is in force"),
+            Change::Catalogue { version, .. } => tracing::info!(version, "a new catalogue is in force"),
             Change::Shop { version } => tracing::info!(version, "new shop settings are in force"),
             Change::Ticket { .. } | Change::PrintJob(_) | Change::Resync { .. } => {}
         }
         // Nobody listening is no error.
         drop(self.0.changes.send(change));
     }
+}
+
+/// The products a delta changes, when they are so few that a message names them.
+fn few_codes(delta: CatalogueDelta) -> Option<Vec<String>> {
+    let changed = delta.upserts.len().saturating_add(delta.removals.len());
+    let codes = delta.upserts.into_iter().map(|product| product.code).chain(delta.removals);
+    (changed <= limits::LANE_PRICE_CODES).then(|| codes.collect())
 }
 
 fn refused(error: CollectionError) -> ApplyError {

@@ -6,6 +6,7 @@ pub mod control;
 mod document;
 mod error;
 mod extract;
+mod lanes;
 mod prints;
 pub mod serve;
 mod shop;
@@ -29,9 +30,11 @@ use utoipa_axum::routes;
 
 use crate::clock::Clock;
 use crate::core::change::Change;
+use crate::core::coordination::document::asyncapi;
 use crate::core::health::Report;
 use crate::core::pairing::Throttle;
 use crate::desk::{Desk, Roster};
+use crate::lanes::Lanes;
 use crate::ledger::Logs;
 use crate::snapshot::Snapshots;
 use crate::spool::Spool;
@@ -45,6 +48,8 @@ pub struct Till {
     pub desk: Desk,
     /// Whose token is whose.
     pub roster: Roster,
+    /// Who is online.
+    pub lanes: Lanes,
     /// Catalogue and settings in force.
     pub snapshots: Snapshots,
     /// The logs, to show receipts again.
@@ -100,6 +105,7 @@ fn described() -> (Router<Till>, OpenApi) {
         .routes(routes!(prints::jobs))
         .routes(routes!(prints::job))
         .routes(routes!(prints::print))
+        .routes(routes!(lanes::list))
         .routes(routes!(ws::changes))
         .routes(routes!(shop::healthz))
         .routes(routes!(shop::readyz))
@@ -120,6 +126,7 @@ pub fn router(till: Till) -> Router {
     router
         .route("/health", axum::routing::get(shop::healthz))
         .route("/v1/openapi.json", axum::routing::get(async move || document))
+        .route("/v1/asyncapi.json", axum::routing::get(async || axum::Json(asyncapi())))
         .fallback(unknown_route)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(limits::HTTP_BODY_BYTES))

@@ -70,7 +70,7 @@ struct Listener {
 impl Listener {
     async fn listen(mut self, mut socket: WebSocket) {
         let mut ping = tokio::time::interval(PING_EVERY);
-        let catalogue = Change::Catalogue { version: self.snapshots.book().version().0 };
+        let catalogue = Change::Catalogue { version: self.snapshots.book().version().0, codes: None };
         let shop = self.snapshots.shop().map_or(0, |shop| shop.settings.version.0);
         for change in [catalogue, Change::Shop { version: shop }] {
             if !tell(&mut socket, &change).await {
