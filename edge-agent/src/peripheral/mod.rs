@@ -7,8 +7,6 @@ mod copies;
 mod printer;
 mod recover;
 mod supervisor;
-#[cfg(test)]
-mod tests;
 mod transport;
 mod work;
 

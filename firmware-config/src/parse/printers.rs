@@ -19,13 +19,13 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &mut Section<'_>) -> Vec<Print
     let mut printers = Vec::new();
     for (index, value) in list.into_iter().enumerate() {
         let (name, line) = (format!("printer[{index}]"), line_of(reader.text, value.span().start));
-        match value.into_inner() {
-            DeValue::Table(table) => {
-                let mut section = Section { name: Cow::Owned(name), line: Some(line), entries: entries(table) };
-                printers.extend(section.printer(reader));
-                section.finish(reader);
-            }
-            other => reader.report(Some(line), name, format!("write [[printer]]; this is {}", kind(&other))),
+        let value = value.into_inner();
+        if let DeValue::Table(table) = value {
+            let mut section = Section { name: Cow::Owned(name), line: Some(line), entries: entries(table) };
+            printers.extend(section.printer(reader));
+            section.finish(reader);
+        } else {
+            reader.report(Some(line), name, format!("write [[printer]]; this is {}", kind(&value)));
         }
     }
     printers

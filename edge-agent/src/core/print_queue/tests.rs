@@ -173,8 +173,7 @@ struct World {
 impl World {
     fn new() -> Self {
         let (offered, marking, going) = ([None; 2], [None, None], [None; 2]);
-        let mut log = Vec::new();
-        log.push(Written::Carried(Carried { followed: Seq(0), jobs: Vec::new(), facts: Vec::new() }));
+        let log = vec![Written::Carried(Carried { followed: Seq(0), jobs: Vec::new(), facts: Vec::new() })];
         Self { queue: queue(), now: 0, sales: Vec::new(), log, offered, marking, going, paper: BTreeMap::new() }
     }
 

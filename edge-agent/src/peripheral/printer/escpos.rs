@@ -6,9 +6,10 @@ use std::time::Duration;
 use firmware_config::HostPort;
 use tokio::time::Instant;
 
-use super::status::{self, ASK_PROOF, ASK_STATUS, Health};
+use super::status::{Health, judge, questions};
 use crate::core::print_queue::{State, Why};
 use crate::peripheral::transport::tcp::{SendError, Tcp};
+use crate::receipt::escpos::status::{Replies, Reply, ask_paper_in_order};
 
 /// How long a printer may take for an answer that needs no paper to move.
 const ANSWER: Duration = Duration::from_secs(2);
@@ -25,6 +26,20 @@ const HINDERED: Duration = Duration::from_secs(600);
 #[derive(Debug)]
 pub(in crate::peripheral) struct Session {
     tcp: Tcp,
+    replies: Replies,
+    /// Answers to status questions, until there are four.
+    answers: Vec<u8>,
+}
+
+/// What was heard at once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Heard {
+    /// Nothing in time.
+    silence: bool,
+    /// The printer worked through everything before the question.
+    proof: bool,
+    /// All four answers are there.
+    health: Option<Health>,
 }
 
 /// What became of a job.
@@ -43,7 +58,7 @@ impl Session {
     /// [`Why::Unreachable`].
     pub(in crate::peripheral) async fn open(address: &HostPort) -> Result<Self, Why> {
         match Tcp::connect(address).await {
-            Ok(tcp) => Ok(Self { tcp }),
+            Ok(tcp) => Ok(Self { tcp, replies: Replies::default(), answers: Vec::new() }),
             Err(error) => {
                 tracing::debug!(%error, %address, "a printer is not reached");
                 Err(Why::Unreachable)
@@ -57,59 +72,75 @@ impl Session {
     /// [`Why::Silent`] when it does not answer, [`Why::Unreachable`] when the connection is dead. Either way the
     /// connection is of no more use.
     pub(in crate::peripheral) async fn health(&mut self) -> Result<Health, Why> {
-        self.tcp.send(&ASK_STATUS).await.map_err(|_| Why::Unreachable)?;
-        let (mut answers, until) = (Vec::with_capacity(4), Instant::now() + ANSWER);
+        self.ask().await.map_err(|_| Why::Unreachable)?;
+        let until = Instant::now() + ANSWER;
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            let heard = self.tcp.hear(left).await.map_err(|_| Why::Unreachable)?;
-            if heard.is_empty() {
-                return Err(Why::Silent);
-            }
-            // Whatever else comes is late or unasked.
-            answers.extend(heard.into_iter().filter(|byte| status::is_status(*byte)));
-            if let Some(four) = answers.first_chunk::<4>() {
-                return Ok(status::read(*four));
+            match self.hear(left).await {
+                Ok(Heard { health: Some(health), .. }) => return Ok(health),
+                // One that says a lot, and none of it an answer, is no better than a silent one.
+                Ok(heard) if heard.silence || Instant::now() >= until => return Err(Why::Silent),
+                Ok(_) => {}
+                Err(_) => return Err(Why::Unreachable),
             }
         }
+    }
+
+    async fn ask(&mut self) -> Result<(), SendError> {
+        self.answers.clear();
+        self.tcp.send(&questions()).await
+    }
+
+    async fn hear(&mut self, within: Duration) -> std::io::Result<Heard> {
+        let bytes = self.tcp.hear(within).await?;
+        let mut heard = Heard { silence: bytes.is_empty(), ..Heard::default() };
+        for byte in bytes {
+            match self.replies.push(byte) {
+                Some(Reply::RealTime(answer)) => self.answers.push(answer),
+                Some(Reply::Buffered(_)) => heard.proof = true,
+                // Nobody asked for those; another client may have switched them on.
+                Some(Reply::Auto(_)) | None => {}
+            }
+        }
+        if let Some(four) = self.answers.first_chunk::<4>() {
+            heard.health = judge(*four);
+            self.answers.clear();
+        }
+        Ok(heard)
     }
 
     /// Sends a job and waits for the proof that the printer worked through it. Tells on the way what hinders it.
     pub(in crate::peripheral) async fn print(&mut self, job: &[u8], mut told: impl FnMut(Option<Why>)) -> Printed {
         // One send, so that the question cannot be lost between the job and its proof.
-        let bytes = [job, &ASK_PROOF].concat();
+        let bytes = [job, &ask_paper_in_order()].concat();
         if let Err(error) = self.tcp.send(&bytes).await {
             return not_sent(&error);
         }
         let patience = PRINTING + Duration::from_secs((job.len() >> 10) as u64);
         let began = Instant::now();
         let (mut well_since, mut unanswered, mut hindered) = (began, 0, None);
-        let mut answers = Vec::with_capacity(4);
         loop {
-            let heard = match self.tcp.hear(ASK_AGAIN).await {
+            let heard = match self.hear(ASK_AGAIN).await {
                 Ok(heard) => heard,
                 Err(error) => {
                     tracing::warn!(%error, "the connection broke before the printer confirmed");
                     return Printed::Ended(State::Unproven, Some(Why::ConnectionLost));
                 }
             };
-            if heard.iter().any(|byte| status::is_proof(*byte)) {
+            if heard.proof {
                 return Printed::Ended(State::Proven, None);
             }
             let now = Instant::now();
-            if heard.is_empty() {
+            if heard.silence {
                 unanswered += 1;
-                answers.clear();
-                if unanswered > UNANSWERED || self.tcp.send(&ASK_STATUS).await.is_err() {
+                if unanswered > UNANSWERED || self.ask().await.is_err() {
                     return Printed::Ended(State::Unproven, Some(Why::NotProven));
                 }
             }
-            answers.extend(heard.into_iter().filter(|byte| status::is_status(*byte)));
-            if let Some(four) = answers.first_chunk::<4>() {
-                let now_hindered = status::read(*four).hindered;
-                answers.clear();
+            if let Some(health) = heard.health {
                 unanswered = 0;
-                if now_hindered != hindered {
-                    hindered = now_hindered;
+                if health.hindered != hindered {
+                    hindered = health.hindered;
                     told(hindered);
                 }
                 if hindered.is_some() {

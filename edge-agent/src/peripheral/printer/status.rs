@@ -1,21 +1,8 @@
-//! What an ESC/POS printer says of itself: the four answers to DLE EOT and the one to GS r. Bytes in, words out.
+//! What the four answers of an ESC/POS printer come to for a job: may it go on, and if not, what is to be done. The
+//! bytes themselves are read in `receipt::escpos::status`.
 
 use crate::core::print_queue::Why;
-
-/// Asks for the four real-time states at once. A printer answers them in order, at any time, also when it is offline.
-pub(super) const ASK_STATUS: [u8; 12] = [0x10, 0x04, 0x01, 0x10, 0x04, 0x02, 0x10, 0x04, 0x03, 0x10, 0x04, 0x04];
-/// Asks for the paper state in the order of the job: the answer says that everything before it was worked through.
-pub(super) const ASK_PROOF: [u8; 3] = [0x1D, 0x72, 0x01];
-
-/// Whether a byte can be an answer to DLE EOT (bits 1 and 4 set, 0 and 7 clear).
-pub(super) const fn is_status(byte: u8) -> bool {
-    byte & 0x93 == 0x12
-}
-
-/// Whether a byte can be an answer to GS r (bits 4 and 7 clear).
-pub(super) const fn is_proof(byte: u8) -> bool {
-    byte & 0x90 == 0
-}
+use crate::receipt::escpos::status::{Ask, ErrorCause, OfflineCause, PaperStatus, PrinterStatus};
 
 /// How a printer is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,47 +13,53 @@ pub(in crate::peripheral) struct Health {
     pub(in crate::peripheral) nearly_out: bool,
 }
 
-/// Reads the four answers to [`ASK_STATUS`]: printer, offline cause, error cause, paper.
-pub(super) const fn read([printer, offline, error, paper]: [u8; 4]) -> Health {
+/// All questions at once: a printer answers them in order, at any time, also when it is offline.
+pub(super) fn questions() -> Vec<u8> {
+    Ask::ALL.iter().flat_map(|ask| ask.request()).collect()
+}
+
+/// Judges the four answers, in the order of the questions; none when a byte is not an answer.
+pub(super) const fn judge([printer, offline, error, paper]: [u8; 4]) -> Option<Health> {
+    let (Some(printer), Some(offline), Some(error), Some(paper)) =
+        (PrinterStatus::of(printer), OfflineCause::of(offline), ErrorCause::of(error), PaperStatus::of(paper))
+    else {
+        return None;
+    };
     // What a person can mend comes before what it leads to.
-    let hindered = if offline & 0x04 != 0 {
+    let hindered = if offline.cover_open {
         Some(Why::CoverOpen)
-    } else if paper & 0x60 != 0 || offline & 0x20 != 0 {
+    } else if paper.end || offline.paper_stop {
         Some(Why::PaperOut)
-    } else if error & 0x68 != 0 || offline & 0x40 != 0 {
+    } else if error.cutter || error.unrecoverable || error.passing || offline.error {
         Some(Why::Fault)
-    } else if printer & 0x08 != 0 {
+    } else if printer.offline {
         Some(Why::Offline)
     } else {
         None
     };
-    Health { hindered, nearly_out: paper & 0x0C != 0 }
+    Some(Health { hindered, nearly_out: paper.near_end })
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     const IDLE: u8 = 0x12;
 
-    #[test]
-    fn the_answers_of_the_manuals_are_read() {
-        let well = Health { hindered: None, nearly_out: false };
-        assert_eq!(read([IDLE; 4]), well);
-        assert_eq!(read([IDLE | 0x04, IDLE, IDLE, IDLE]), well, "a drawer that is open hinders nothing");
-        assert_eq!(read([IDLE, IDLE, IDLE, 0x1E]), Health { hindered: None, nearly_out: true });
-        assert_eq!(read([IDLE | 0x08, IDLE | 0x20, IDLE, 0x7E]).hindered, Some(Why::PaperOut));
-        assert_eq!(read([IDLE | 0x08, IDLE | 0x04, IDLE, IDLE]).hindered, Some(Why::CoverOpen));
-        assert_eq!(read([IDLE | 0x08, IDLE | 0x40, IDLE | 0x08, IDLE]).hindered, Some(Why::Fault));
-        assert_eq!(read([IDLE | 0x08, IDLE, IDLE, IDLE]).hindered, Some(Why::Offline));
+    fn hindered(answers: [u8; 4]) -> Option<Why> {
+        judge(answers).unwrap().hindered
     }
 
-    proptest! {
-        #[test]
-        fn no_byte_is_both_a_state_and_a_proof(byte: u8) {
-            prop_assert!(!(is_status(byte) && is_proof(byte)));
-        }
+    #[test]
+    fn what_a_person_can_mend_is_named_first() {
+        let well = Health { hindered: None, nearly_out: false };
+        assert_eq!(judge([IDLE; 4]), Some(well));
+        assert_eq!(judge([IDLE | 0x04, IDLE, IDLE, IDLE]), Some(well), "a drawer that is open hinders nothing");
+        assert_eq!(judge([IDLE, IDLE, IDLE, 0x1E]), Some(Health { hindered: None, nearly_out: true }));
+        assert_eq!(hindered([IDLE | 0x08, IDLE | 0x20, IDLE, 0x7E]), Some(Why::PaperOut));
+        assert_eq!(hindered([IDLE | 0x08, IDLE | 0x24, IDLE, 0x7E]), Some(Why::CoverOpen));
+        assert_eq!(hindered([IDLE | 0x08, IDLE | 0x40, IDLE | 0x08, IDLE]), Some(Why::Fault));
+        assert_eq!(hindered([IDLE | 0x08, IDLE, IDLE, IDLE]), Some(Why::Offline));
+        assert_eq!(judge([0, IDLE, IDLE, IDLE]), None);
     }
 }
