@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 
 use crate::http::ApiError;
+use crate::http::error::Code;
 
 /// What a page may load: its own styles, scripts and pictures, and nothing of anybody else's; no script in the page.
 const POLICY: HeaderValue = HeaderValue::from_static(
@@ -31,6 +32,10 @@ pub fn html(status: StatusCode, template: &impl Template) -> Result<Response, Ap
     let text = template.render().map_err(ApiError::internal)?;
     let mut response = (status, Html(text)).into_response();
     harden(response.headers_mut());
+    if status.is_client_error() {
+        // A form that is shown again with what is wrong is an answer of ours, not one of the framework's to reword.
+        response.extensions_mut().insert(Code::Validation);
+    }
     Ok(response)
 }
 

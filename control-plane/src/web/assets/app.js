@@ -1,6 +1,7 @@
 // What every page does beyond HTML: colours, messages, times that age, buttons that show work, charts.
 // A chart is <div class="chart" data-chart data-labels='["00",…]' data-values='[1,…]' data-currency="GBP"
-// data-exponent="2" (or no data-currency: plain counts) data-kind="bars|line"></div>; needs uplot on the page.
+// data-exponent="2" (or no data-currency: plain counts) data-kind="bars|line" data-before='[1,…]' (what it is compared
+// with, as a line)></div>; needs uplot on the page. <button data-copy="id" hidden> copies a field.
 (() => {
   "use strict";
   const root = document.documentElement;
@@ -14,6 +15,8 @@
       drawAll();
     }
     event.target.closest("[data-dismiss]")?.closest(".toast")?.remove();
+    const copy = event.target.closest("[data-copy]");
+    if (copy) navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).value).then(() => { const said = copy.textContent; copy.textContent = "Copied"; setTimeout(() => { copy.textContent = said; }, 1500); });
     for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
@@ -34,6 +37,8 @@
   addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form[data-sent]")) { delete form.dataset.sent; for (const b of form.querySelectorAll("[data-working]")) { delete b.dataset.working; b.removeAttribute("aria-disabled"); } } });
   for (const toast of document.querySelectorAll(".toast.ok")) setTimeout(() => toast.remove(), 7000);
 
+  if (navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
+
   const ago = (seconds) => seconds < 45 ? "just now" : seconds < 3600 ? `${Math.round(seconds / 60)}\u00a0min ago`
     : seconds < 86400 ? `${Math.floor(seconds / 3600)}\u00a0h ago` : seconds < 172800 ? "yesterday" : `${Math.floor(seconds / 86400)} days ago`;
   // The server's clock, not this machine's: the difference is taken once.
@@ -51,6 +56,7 @@
   function draw(box) {
     if (!window.uPlot) return;
     const labels = JSON.parse(box.dataset.labels), values = JSON.parse(box.dataset.values), text = formatter(box);
+    const before = box.dataset.before && JSON.parse(box.dataset.before);
     box._plot?.destroy(); box.querySelector(".chart-tip")?.remove();
     const colour = css("--chart-1"), faint = css("--chart-text"), grid = css("--chart-grid"), font = `12px ${css("--font")}`;
     const bars = (box.dataset.kind || "bars") === "bars";
@@ -66,16 +72,17 @@
       ],
       series: [{}, bars
         ? { fill: colour, stroke: colour, width: 0, paths: uPlot.paths.bars({ size: [0.66, 42], radius: 0.22 }), points: { show: false } }
-        : { stroke: colour, width: 2, fill: `color-mix(in srgb, ${colour} 14%, transparent)`, points: { show: labels.length < 40, size: 5, fill: colour } }],
+        : { stroke: colour, width: 2, fill: `color-mix(in srgb, ${colour} 14%, transparent)`, points: { show: labels.length < 40, size: 5, fill: colour } },
+        ...(before ? [{ stroke: faint, width: 1.5, dash: [4, 3], points: { show: labels.length < 40, size: 5, fill: css("--surface") } }] : [])],
       hooks: { setCursor: [(u) => {
         const i = u.cursor.idx;
         if (i == null || u.cursor.left < 0) { tip.hidden = true; return; }
-        tip.textContent = `${labels[i]}${box.dataset.suffix || ""}  ${text.full(values[i] ?? 0)}`; tip.hidden = false;
+        tip.textContent = `${labels[i]}${box.dataset.suffix || ""}  ${text.full(values[i] ?? 0)}${before ? ` (before: ${text.full(before[i] ?? 0)})` : ""}`; tip.hidden = false;
         const left = u.valToPos(i, "x") + u.bbox.left / devicePixelRatio;
         tip.style.left = `${Math.min(Math.max(left, 60), width - 60)}px`; tip.style.top = `${Math.max(u.valToPos(values[i] ?? 0, "y") + u.bbox.top / devicePixelRatio, 30)}px`;
       }] },
     };
-    box._plot = new uPlot(options, [labels.map((_, i) => i), values], box);
+    box._plot = new uPlot(options, [labels.map((_, i) => i), values, ...(before ? [before] : [])], box);
     box.append(tip);
   }
   function drawAll() { for (const box of document.querySelectorAll("[data-chart]")) draw(box); }
