@@ -1,13 +1,15 @@
 //! The agent as it ships, measured from outside: size, memory with a catalogue, idle and under load, with and without
 //! history; start to first sale; bytes on the wire of real receipts. Head office and `replay` are run beside it, from
 //! `target/release` or `target/debug`. `TILLWAY_BENCH_DIR` names the disk, `TILLWAY_BENCH_DAYS` shortens the history,
-//! `TILLWAY_BENCH_PARTS` picks from `history,load,wire`. Figures go to `target/bench/agent.json`.
+//! `TILLWAY_BENCH_PARTS` picks from `history,load,wire,live`. Figures go to `target/bench/agent.json`.
 #![allow(clippy::print_stdout, reason = "a benchmark is a command-line tool; this file is its only output")]
 #![allow(clippy::float_arithmetic, reason = "ratios and memory; no money here")]
 #![allow(clippy::large_futures, reason = "one future, once")]
 
 #[path = "agent/history.rs"]
 mod history;
+#[path = "agent/live.rs"]
+mod live;
 #[path = "agent/load.rs"]
 mod load;
 mod support;
@@ -25,7 +27,7 @@ use support::{Spread, at_most};
 const MOST_BYTES: f64 = 15_000_000.0;
 
 fn main() -> anyhow::Result<()> {
-    let parts = std::env::var("TILLWAY_BENCH_PARTS").unwrap_or_else(|_| "history,load,wire".to_owned());
+    let parts = std::env::var("TILLWAY_BENCH_PARTS").unwrap_or_else(|_| "history,load,wire,live".to_owned());
     let mut figures = Vec::new();
     let path = Path::new(env!("CARGO_BIN_EXE_edge-agent"));
     let bytes = u32::try_from(std::fs::metadata(path)?.len())?;
@@ -39,6 +41,9 @@ fn main() -> anyhow::Result<()> {
     }
     if wanted("wire") {
         figures.extend(wire::measure()?);
+    }
+    if wanted("live") {
+        figures.extend(live::measure()?);
     }
     let figures: Value = json!({ "bench": "agent", "parts": parts, "figures": figures });
     support::write("agent", &figures)

@@ -184,6 +184,10 @@ impl Town {
         format!("http://{}", self.http)
     }
 
+    pub fn address(&self) -> SocketAddr {
+        self.http
+    }
+
     pub fn email(&self) -> &'static str {
         EMAIL
     }
@@ -202,6 +206,7 @@ fn listen(path: &Path, http: SocketAddr) -> anyhow::Result<()> {
             ("[terminal]", "http") => out += &format!("http = \"{http}\"\n"),
             ("[terminal]", "https") => out += "https = \"127.0.0.1:0\"\n",
             ("[metrics]", "listen") => out += "listen = \"127.0.0.1:0\"\n",
+            ("[mqtt]", "tls" | "plain") => out += &format!("{key} = \"127.0.0.1:0\"\n"),
             _ => out += &format!("{line}\n"),
         }
     }
