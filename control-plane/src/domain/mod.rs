@@ -28,5 +28,11 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Every page of every noun.
 pub fn pages() -> Pages {
-    Pages::new().merge(identity::pages::pages()).merge(sales::pages::pages())
+    Pages::new()
+        .merge(analytics::pages::pages())
+        .merge(catalog::pages::pages())
+        .merge(fleet::pages::pages())
+        .merge(identity::pages::pages())
+        .merge(sales::pages::pages())
+        .merge(shops::pages::pages())
 }

@@ -1,6 +1,7 @@
 //! analytics: what the sales come to. Reads the roll-ups that sales keeps (app.sales_days, app.sales_hours,
 //! app.product_days, app.stock_days) and owns no table; must not read tickets or events.
 
+pub mod pages;
 pub mod routes;
 pub mod rules;
 pub mod service;

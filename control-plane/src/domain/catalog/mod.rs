@@ -4,6 +4,9 @@
 mod edits;
 pub mod import;
 pub mod imports;
+mod imports_pages;
+pub mod pages;
+mod price_form;
 pub mod routes;
 pub mod rules;
 pub mod service;
@@ -13,5 +16,7 @@ pub mod upload;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod pages_tests;
 
 pub use routes::routes;

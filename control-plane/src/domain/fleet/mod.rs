@@ -5,6 +5,7 @@
 pub mod authority;
 mod error;
 mod handle;
+pub mod pages;
 pub mod routes;
 mod rules;
 pub mod service;

@@ -13,7 +13,7 @@ const SILENT_MILLIS: i64 = 15 * 60_000;
 const EXPIRY_DAYS: i64 = 21;
 const DAY_MILLIS: i64 = 86_400_000;
 
-/// How well something is.
+/// How well something is; the better first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// All is well.
@@ -30,7 +30,7 @@ impl Level {
     /// The name that style sheets know.
     pub const fn name(self) -> &'static str {
         match self {
-            Self::Good => "good",
+            Self::Good => "ok",
             Self::Quiet => "quiet",
             Self::Warn => "warn",
             Self::Bad => "bad",
@@ -47,6 +47,18 @@ pub struct Said {
     pub word: &'static str,
     /// In a sentence.
     pub sentence: String,
+}
+
+impl Said {
+    /// The icon that goes with it.
+    pub const fn icon(&self) -> &'static str {
+        match self.level {
+            Level::Good => "check",
+            Level::Quiet => "clock",
+            Level::Warn => "info",
+            Level::Bad => "warn",
+        }
+    }
 }
 
 fn said(level: Level, word: &'static str, sentence: impl Into<String>) -> Said {

@@ -80,6 +80,38 @@ pub async fn history(tx: &mut TenantTx, code: &str, before: u64, limit: u32) -> 
     Ok(store::history(tx.conn(), tenant, code, before, limit).await?)
 }
 
+/// At how many nodes a version of the catalogue has arrived.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// The version.
+    pub version: u64,
+    /// Nodes there are.
+    pub nodes: usize,
+    /// Nodes that said they hold it, or a later one.
+    pub there: usize,
+    /// Names of those that did not, at most [`REACH_NAMES`], with what they hold.
+    pub behind: Vec<(String, Option<u64>)>,
+}
+
+/// Names of nodes that are told one by one.
+pub const REACH_NAMES: usize = 8;
+
+/// How far a version of the catalogue has come, by what the nodes say they hold.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn reach(tx: &mut TenantTx, version: u64) -> Result<Reach, DbError> {
+    let nodes = fleet::service::standing(tx, None).await?.nodes;
+    let held = |node: &fleet::NodeStanding| node.catalogue.map(|held| held.version);
+    let behind: Vec<&fleet::NodeStanding> = nodes.iter().filter(|node| held(node).unwrap_or(0) < version).collect();
+    Ok(Reach {
+        version,
+        nodes: nodes.len(),
+        there: nodes.len() - behind.len(),
+        behind: behind.iter().take(REACH_NAMES).map(|node| (node.row.name.clone(), held(node))).collect(),
+    })
+}
+
 /// What a node needs of a collection to come from `have` to the present; `None` when it is current. A delta where
 /// one leads there and is smaller than the whole, else the whole.
 ///

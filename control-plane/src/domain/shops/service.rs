@@ -88,6 +88,17 @@ pub async fn settings(tx: &mut TenantTx, shop: ShopId) -> Result<Option<ShopSett
     }))
 }
 
+/// The trading day that a shop is in. A rule that cannot be read is taken for midnight in UTC.
+pub fn today(shop: &Shop, now: Timestamp) -> time::Date {
+    let day = DayRule::new(&shop.timezone, &shop.day_starts).ok().and_then(|rule| rule.date_of(now).ok());
+    let date = day.and_then(|day| {
+        let civil = day.date();
+        let month = u8::try_from(civil.month()).ok().and_then(|month| time::Month::try_from(month).ok())?;
+        time::Date::from_calendar_date(i32::from(civil.year()), month, u8::try_from(civil.day()).ok()?).ok()
+    });
+    date.unwrap_or_else(|| crate::clock::utc(now).date())
+}
+
 fn columns(new: &NewShop) -> ApiResult<Columns<'_>> {
     let rule = DayRule::new(&new.timezone, &new.day_starts).map_err(|e| ApiError::field("timezone", e))?;
     Ok(Columns {

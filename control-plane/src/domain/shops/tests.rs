@@ -59,3 +59,79 @@ async fn a_shop_is_made_changed_and_delivered() {
     );
     assert!(service::settings(&mut tx, ShopId::from_uuid(uuid::Uuid::nil())).await.unwrap().is_none());
 }
+
+#[tokio::test]
+async fn the_page_of_a_shop_says_what_it_sold_and_what_is_missing() {
+    use crate::domain::sales::testing::{Made, PASSWORD, Rig};
+    use crate::web::testing::Browser;
+    let mut rig = Rig::new().await;
+    let seat = rig.seat().await;
+    let mut browser = Browser::signed_in(&rig.app, &seat.email, PASSWORD).await;
+    let path = format!("/shops/{}", seat.shop);
+    let empty = browser.get(&path).await;
+    assert!(empty.status == 200 && empty.text.contains("No box yet") && empty.text.contains("Nothing was sold"));
+    assert!(empty.text.contains("No box has joined this shop yet"), "{}", empty.text);
+
+    let sale = |number: u64, day, pence: i64| {
+        Made::sale(u128::from(number), &[("A", 1_000, pence * 100)]).days(day).record(number)
+    };
+    rig.ingest(&seat, vec![sale(1, 0, 300_000), sale(2, -7, 250_000), sale(5, -1, 700)]).await.unwrap();
+    let day = browser.get(&path).await;
+    let text = &day.text;
+    assert!(
+        text.contains("£3,000.00") && text.contains("+20\u{a0}%") && text.contains("£2,500.00 on Mon 3 Jan 2011"),
+        "{text}"
+    );
+    assert!(text.contains("data-labels=\"[&#34;12:00&#34;]\"") && text.contains("data-before=\"[250000]\""), "{text}");
+    assert!(text.contains("PRODUCT A") && text.contains("2 records are still in the shop"), "{text}");
+    let week = browser.get(&format!("{path}?from=2011-01-04&to=2011-01-10")).await;
+    assert!(week.text.contains("£3,007.00") && week.text.contains("Sales by day"), "{}", week.text);
+    let list = browser.get("/shops").await;
+    assert!(list.text.contains("High Street") && list.text.contains("£3,000.00") && list.text.contains("on the way"));
+    let overview = browser.get("/overview").await;
+    assert!(overview.text.contains("£3,007.00") && overview.text.contains("£7.00"), "{}", overview.text);
+    assert!(browser.get("/overview?to=2010-12-20").await.text.contains("£0.00"));
+    rig.app.clock.advance_millis(2 * crate::domain::sales::testing::DAY);
+    assert!(browser.get(&path).await.text.contains("the last day with sales"));
+    for odd in ["?from=x", "?from=2011-02-30&to=1", "?to=9999-12-31", "?from=0001-01-01&to=9999-12-31"] {
+        assert_eq!(browser.get(&format!("{path}{odd}")).await.status, 200, "{odd}");
+    }
+
+    let other = rig.seat().await;
+    let mut foreign = Browser::signed_in(&rig.app, &other.email, PASSWORD).await;
+    assert_eq!(foreign.get(&path).await.status, 404);
+    let csrf = foreign.get("/shops").await.hidden("csrf");
+    assert_eq!(foreign.post(&format!("{path}/claims"), &[("csrf", &csrf)]).await.status, 404);
+    assert!(!foreign.get("/shops").await.text.contains("£3,000.00"));
+    assert!(!foreign.get("/overview").await.text.contains("£3,007.00"));
+}
+
+#[tokio::test]
+async fn a_shop_is_made_and_its_name_is_only_text() {
+    use crate::domain::sales::testing::{PASSWORD, Rig};
+    use crate::web::testing::Browser;
+    let mut rig = Rig::new().await;
+    let seat = rig.seat().await;
+    let mut browser = Browser::signed_in(&rig.app, &seat.email, PASSWORD).await;
+    let csrf = browser.get("/shops/new").await.hidden("csrf");
+    let name = "<img src=x onerror=alert(1)>";
+    let form = |zone: &'static str| [("name", name), ("timezone", zone), ("currency", "EUR"), ("day_starts", "04:00")];
+    assert_eq!(browser.post("/shops", &form("Europe/Paris")).await.status, 403, "no token");
+    let mut fields = form("Mars/Base").to_vec();
+    fields.push(("csrf", &csrf));
+    let refused = browser.post("/shops", &fields).await;
+    assert!(
+        refused.status == 422 && refused.text.contains("timezone: ") && refused.text.contains("Mars/Base"),
+        "{} {}",
+        refused.status,
+        refused.text
+    );
+    fields[1].1 = "Europe/Paris";
+    let made = browser.post("/shops", &fields).await;
+    assert_eq!(made.status, 303, "{}", made.text);
+    for page in ["/shops", "/overview", made.location(), "/nodes"] {
+        let text = browser.get(page).await.text;
+        assert!(!text.contains("<img src=x"), "{page}: {text}");
+        assert!(page == "/nodes" || text.contains("onerror=alert"), "{page}: {text}");
+    }
+}

@@ -9,9 +9,18 @@ use super::super::error::FleetError;
 use super::super::rules;
 use super::super::store::{self, ClaimRow};
 use super::super::types::{ClaimMade, NewClaim};
+use crate::app::App;
 use crate::db::{Db, SystemReason, SystemTx, TenantTx};
 use crate::domain::shops;
 use crate::rng;
+
+/// The address that `provision enroll --hq` is given: the encrypted door as whoever asked reached us, else the plain
+/// one, which enrols boxes of the same machine alone. None while head office is starting.
+pub fn enrol_address(app: &App, host: Option<&str>) -> Option<String> {
+    let places = app.places();
+    let tcp = places.tcp.map(|tcp| format!("https://{}", rules::address_for_node(&tcp, host)));
+    tcp.or(places.http)
+}
 
 /// Makes a claim for a node of `shop` in the transaction of its tenant: one-time, for 24 hours. `db` is asked for
 /// the certificate of the device CA alone, so that the command line needs no key.

@@ -1,6 +1,7 @@
 //! The fleet on a real database: the life of a claim, who is admitted, what is sworn, and what the routes say.
 
 mod doors;
+mod pages;
 
 use std::sync::Arc;
 
