@@ -7,5 +7,6 @@ mod hq_down;
 mod offline;
 mod power;
 mod prices;
+mod printing;
 mod street;
 mod tenants;
