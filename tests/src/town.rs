@@ -36,6 +36,8 @@ pub struct Town {
     process: Option<Running>,
     http: SocketAddr,
     quic: SocketAddr,
+    /// What `serve` is told beyond its addresses.
+    told: Vec<String>,
 }
 
 /// A node of a shop.
@@ -73,9 +75,18 @@ impl Town {
     /// # Errors
     /// With HQ's last words when it does not come up.
     pub async fn start(dir: &Path) -> anyhow::Result<Self> {
+        Self::start_with(dir, &[]).await
+    }
+
+    /// The same with more arguments for `serve`.
+    ///
+    /// # Errors
+    /// With HQ's last words when it does not come up.
+    pub async fn start_with(dir: &Path, told: &[&str]) -> anyhow::Result<Self> {
         std::fs::create_dir_all(dir)?;
         let (http, quic) = (free_port()?, free_port()?);
-        let mut town = Self { dir: dir.to_owned(), state: text(&dir.join("hq")), process: None, http, quic };
+        let (state, told) = (text(&dir.join("hq")), told.iter().map(ToString::to_string).collect());
+        let mut town = Self { dir: dir.to_owned(), state, process: None, http, quic, told };
         town.start_hq().await?;
         Ok(town)
     }
@@ -86,7 +97,8 @@ impl Town {
     /// With HQ's last words when it does not come up.
     pub async fn start_hq(&mut self) -> anyhow::Result<()> {
         let (http, quic) = (self.http.to_string(), self.quic.to_string());
-        let arguments = ["serve", "--state", &self.state, "--http", &http, "--quic", &quic];
+        let mut arguments = vec!["serve", "--state", &self.state, "--http", &http, "--quic", &quic];
+        arguments.extend(self.told.iter().map(String::as_str));
         let mut process = Running::start("control-plane", &arguments, &self.dir.join("hq.log"))?;
         let ready = format!("{}/readyz", self.url());
         wait_ready(&mut process, &ready, HQ_READY_WITHIN).await?;
@@ -171,9 +183,24 @@ impl Town {
     /// # Errors
     /// What the commands said.
     pub fn enrol(&self, tenant: &str, shop: &str, name: &str) -> anyhow::Result<Node> {
-        let claim =
-            ask("control-plane", &["claim", "create", "--tenant", tenant, "--shop", shop, "--state", &self.state])?;
-        let code = claim["code"].as_str().context("a claim without a code")?;
+        self.enrol_by(&self.claim(tenant, shop)?, shop, name)
+    }
+
+    /// A claim code for a node of a shop.
+    ///
+    /// # Errors
+    /// What the command said.
+    pub fn claim(&self, tenant: &str, shop: &str) -> anyhow::Result<String> {
+        let arguments = ["claim", "create", "--tenant", tenant, "--shop", shop, "--state", &self.state];
+        let claim = ask("control-plane", &arguments)?;
+        Ok(claim["code"].as_str().context("a claim without a code")?.to_owned())
+    }
+
+    /// As [`Self::enrol`], by a claim code of that shop.
+    ///
+    /// # Errors
+    /// What the command said.
+    pub fn enrol_by(&self, code: &str, shop: &str, name: &str) -> anyhow::Result<Node> {
         let dir = self.dir.join(name);
         run("provision", &["enroll", "--hq", &self.url(), "--claim", code, "--dir", &text(&dir)])?;
         let http = free_port()?;
@@ -282,6 +309,22 @@ impl Node {
         format!("http://{}", self.http)
     }
 
+    /// The terminal API's plain door.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// The plain MQTT door of the running node.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn mqtt(&self) -> anyhow::Result<SocketAddr> {
+        let text = std::fs::read_to_string(self.data().join("addresses.json"))?;
+        let addresses: serde_json::Value = serde_json::from_str(&text)?;
+        let address = addresses["mqtt_plain"].as_str().context("addresses.json names no plain MQTT door")?;
+        Ok(address.parse()?)
+    }
+
     /// Its metrics, as Prometheus reads them.
     ///
     /// # Errors
@@ -314,6 +357,14 @@ impl Node {
     /// When the configuration cannot be written.
     pub fn uplink_over(&self, quic: SocketAddr) -> anyhow::Result<()> {
         set(Path::new(&self.config), "hq", "quic", &quic.to_string())
+    }
+
+    /// Changes one value of its configuration. Takes effect at the next start.
+    ///
+    /// # Errors
+    /// When the configuration cannot be written.
+    pub fn configure(&self, section: &str, key: &str, value: &str) -> anyhow::Result<()> {
+        set(Path::new(&self.config), section, key, value)
     }
 
     /// A pairing code for so many lanes.

@@ -4,11 +4,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::Context;
 use tokio::sync::watch;
 
 use crate::relay::Relay;
-use crate::wire::Target;
 
 /// How long a cable stays in.
 const IN: Duration = Duration::from_secs(20);
@@ -28,16 +26,15 @@ impl Cuts {
         (Self { cables: Vec::new(), news }, told)
     }
 
-    /// A way to `url` over a cable of this name.
+    /// A way to `door` for the till of this name, over a cable of its own.
     ///
     /// # Errors
-    /// When the address is none, or no port is free.
-    pub async fn cable(&mut self, name: &str, url: &str) -> anyhow::Result<Target> {
-        let address = url.strip_prefix("http://").context("a cable leads to a plain door")?.parse::<SocketAddr>()?;
-        let relay = Relay::tcp(address, 1).await?;
-        let target = Target::parse(&format!("http://{}", relay.address()), None)?;
-        self.cables.push((name.to_owned(), relay));
-        Ok(target)
+    /// When no port is free.
+    pub async fn cable(&mut self, till: &str, door: SocketAddr) -> anyhow::Result<SocketAddr> {
+        let relay = Relay::tcp(door, 1).await?;
+        let address = relay.address();
+        self.cables.push((till.to_owned(), relay));
+        Ok(address)
     }
 
     /// Pulls and plugs in all of them, again and again until the end; then they stay in for as long as this lives.
@@ -54,7 +51,8 @@ impl Cuts {
     }
 
     fn tell(&self, what: &str) {
-        let names: Vec<&str> = self.cables.iter().map(|(name, _)| name.as_str()).collect();
+        let mut names: Vec<&str> = self.cables.iter().map(|(name, _)| name.as_str()).collect();
+        names.dedup();
         self.news.send_replace(format!("{} {what}", names.join(", ")));
     }
 }

@@ -2,9 +2,12 @@
 //! this crate; prints figures of both sides until it is told to end.
 
 mod cut;
+mod paper;
+mod presence;
 mod work;
 
 use std::io::IsTerminal;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -25,6 +28,8 @@ use crate::replay::{CURRENCY, Planned, plan, wait_for_catalogue};
 use crate::town::{Node, SignIn, Town};
 use crate::wire::Target;
 use cut::Cuts;
+use paper::Paper;
+use presence::Till;
 use work::{Sold, Stack};
 
 /// The committed receipts.
@@ -43,6 +48,7 @@ const SETTLE_WITHIN: Duration = Duration::from_secs(15);
 struct Shop {
     name: &'static str,
     node: Node,
+    paper: Paper,
     sold: Arc<Sold>,
 }
 
@@ -86,20 +92,26 @@ async fn open_shops(town: &Town, owner: &SignIn) -> anyhow::Result<Vec<Shop>> {
     for (folder, name) in SHOPS {
         let shop = town.shop(&tenant, name)?;
         let mut node = town.enrol(&tenant, &shop, folder)?;
+        let paper = Paper::plug_in(&node).await?;
         node.start().await?;
-        shops.push(Shop { name, node, sold: Arc::default() });
+        shops.push(Shop { name, node, paper, sold: Arc::default() });
     }
     Ok(shops)
 }
 
 fn introduce(town: &Town, owner: &SignIn, shops: &[Shop], folder: &std::path::Path) {
-    say(&format!("head office   {url}   (API {url}/docs)", url = town.url()));
+    say(&format!("head office   {url}/   (API {url}/docs)", url = town.url()));
     say(&format!("sign in       {} / {}", owner.email, owner.password));
     for shop in shops {
-        say(&format!("{:<22}{url}   (API {url}/v1/openapi.json)", shop.name, url = shop.node.url()));
+        say(&format!("{:<22}{url}/   (its status; API {url}/v1/openapi.json)", shop.name, url = shop.node.url()));
+        say(&format!("{:<22}{} (pictures, as they are printed)", "  receipts", shop.paper.folder.display()));
     }
     say(&format!("files         {} (removed at the end)", folder.display()));
     say("Ctrl-C ends it.");
+}
+
+fn target(door: SocketAddr) -> anyhow::Result<Target> {
+    Target::parse(&format!("http://{door}"), None)
 }
 
 /// The catalogue at HQ and the receipts as lanes ring them.
@@ -125,17 +137,18 @@ async fn open_lanes(
 ) -> anyhow::Result<()> {
     let stack = Stack::of_today(plans);
     let pairing = shop.node.pairing(LANES + 1)?;
-    let target = Target::parse(&shop.node.url(), None)?;
-    let mut office = Lane::pair(target.clone(), &pairing.code, "Office").await?;
+    let (http, mqtt) = (shop.node.http(), shop.node.mqtt()?);
+    let mut office = Lane::pair(target(http)?, &pairing.code, "Office").await?;
     wait_for_catalogue(&mut office, catalogue).await?;
     for till in 1..=LANES {
         let name = format!("Till {till}");
-        let target = if number + 1 == SHOPS.len() && till == LANES {
-            cuts.cable(&format!("{name} of {}", shop.name), &shop.node.url()).await?
-        } else {
-            target.clone()
-        };
-        let lane = Lane::pair(target, &pairing.code, &name).await?;
+        let (mut http, mut mqtt) = (http, mqtt);
+        if number + 1 == SHOPS.len() && till == LANES {
+            let whose = format!("{name} of {}", shop.name);
+            (http, mqtt) = (cuts.cable(&whose, http).await?, cuts.cable(&whose, mqtt).await?);
+        }
+        let lane = Lane::pair(target(http)?, &pairing.code, &name).await?;
+        lanes.spawn(Till::new(&lane, &name, &shop.node.shop, mqtt)?.stay(end.clone()));
         lanes.spawn(work::today(lane, Arc::clone(&stack), Arc::clone(&shop.sold), end.clone()));
     }
     let today = jiff::Timestamp::now().to_zoned(TimeZone::get(ZONE)?).date();
@@ -184,12 +197,13 @@ fn line(shop: &Shop, hq: &Overview) -> String {
         n => format!("   {n} REFUSED"),
     };
     format!(
-        "{:<22} till {:>6} tickets {:>12} {CURRENCY}   head office {:>6} tickets {:>12} {CURRENCY}{refused}",
+        "{:<22} till {:>6} tickets {:>12} {CURRENCY}   head office {:>6} tickets {:>12} {CURRENCY}   printed {:>5}{refused}",
         shop.name,
         shop.sold.tickets.load(Ordering::Relaxed),
         money(shop.sold.net_minor.load(Ordering::Relaxed)),
         hq.sales + hq.returns,
         money(hq.net_sales_minor),
+        shop.paper.count(),
     )
 }
 
