@@ -90,6 +90,11 @@ impl Store {
         self.running.as_ref().context("the node is stopped")
     }
 
+    /// The node's folder.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// A pairing code for one lane.
     ///
     /// # Errors

@@ -26,6 +26,11 @@ const LIVES_AT_LEAST: Duration = Duration::from_secs(3_600);
 pub type Current = watch::Receiver<Option<Arc<Upstream>>>;
 
 impl Upstream {
+    /// Both ports. They take nobody but the guard.
+    pub const fn addresses(&self) -> [SocketAddr; 2] {
+        [self.v4, self.v5]
+    }
+
     /// The port of a protocol.
     pub const fn address(&self, version: Version) -> SocketAddr {
         match version {

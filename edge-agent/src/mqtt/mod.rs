@@ -2,6 +2,7 @@
 //! it, and nothing that goes wrong here stops a sale.
 
 pub mod broker;
+pub mod client;
 mod guard;
 
 use std::net::SocketAddr;

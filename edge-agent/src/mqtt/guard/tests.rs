@@ -48,6 +48,11 @@ fn connect(version: Version, properties: &[u8]) -> Vec<u8> {
     packet(0x10, &body)
 }
 
+/// A packet without its header.
+fn body(packet: &[u8]) -> &[u8] {
+    &packet[head(packet, limits::MQTT_PACKET_BYTES).unwrap().unwrap().bytes..]
+}
+
 fn publish(version: Version, first: u8, topic: &str, properties: &[u8], payload: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     text(&mut body, topic);
@@ -75,7 +80,7 @@ fn subscribe(version: Version, filters: &[(&str, u8)]) -> Vec<u8> {
 
 fn judge_of(version: Version, now: Instant) -> Judge {
     let bytes = connect(version, &[]);
-    let connect = Connect::read(&bytes[2..]).unwrap();
+    let connect = Connect::read(body(&bytes)).unwrap();
     Judge::new(now, Principal::Lane(LANE), SHOP, &connect)
 }
 
@@ -112,7 +117,7 @@ fn a_connect_is_read_and_another_is_made_of_it() {
                 .collect::<Vec<_>>()
         );
         let told = for_broker(version, "guard.1", "secret", "secret");
-        let told = Connect::read(&told[2..]).unwrap();
+        let told = Connect::read(body(&told)).unwrap();
         assert_eq!((told.client_id, told.keep_alive, told.will, told.clean), ("guard.1", u16::MAX, None, true));
         assert_eq!((told.username, told.password), (Some("secret"), Some(&b"secret"[..])));
     }
@@ -132,15 +137,15 @@ fn a_connect_is_read_and_another_is_made_of_it() {
 fn a_connect_that_contradicts_itself_is_refused() {
     let good = connect(Version::V4, &[]);
     for (at, byte) in
-        [(9, 0b1110_1111), (9, 0b1111_1110), (9, 0b1110_1010), (9, 0b0110_1110), (8, 3), (8, 6), (4, b'X')]
+        [(10, 0b1110_1111), (10, 0b1111_1110), (10, 0b1110_1010), (10, 0b0110_1110), (9, 3), (9, 6), (6, b'X')]
     {
         let mut bad = good.clone();
         bad[at] = byte;
-        assert!(Connect::read(&bad[2..]).is_err(), "byte {at} = {byte:#b}");
+        assert!(Connect::read(body(&bad)).is_err(), "byte {at} = {byte:#b}");
     }
     for properties in [&[0x21, 0, 0][..], &[0x27, 0, 0, 0, 0], &[0x21, 0, 9, 0x21, 0, 9], &[0x23, 0, 1], &[0x19, 2]] {
         let bytes = connect(Version::V5, properties);
-        assert!(Connect::read(&bytes[2..]).is_err(), "{properties:?}");
+        assert!(Connect::read(body(&bytes)).is_err(), "{properties:?}");
     }
 }
 
@@ -287,7 +292,7 @@ fn a_flood_ends_and_the_node_itself_is_not_measured() {
 
     let node = NodeId::from_uuid(Uuid::from_u128(9));
     let hello = connect(Version::V4, &[]);
-    let mut own = Judge::new(now, Principal::Node(node), SHOP, &Connect::read(&hello[2..]).unwrap());
+    let mut own = Judge::new(now, Principal::Node(node), SHOP, &Connect::read(body(&hello)).unwrap());
     let price = publish(Version::V4, 0x30, &format!("tw/{SHOP}/node/{node}/presence"), &[], b"{}");
     let head = super::packet::head(&price, limits::MQTT_PACKET_BYTES).unwrap().unwrap();
     assert!((0..5_000).all(|_| own.up(now, head, &price, &mut |_| true) == Ok(Up::Pass)));
@@ -296,7 +301,7 @@ fn a_flood_ends_and_the_node_itself_is_not_measured() {
 #[test]
 fn a_client_that_takes_little_is_sent_little() {
     let bytes = connect(Version::V5, &[0x21, 0, 20, 0x27, 0, 0, 0, 100]);
-    let mut judge = Judge::new(Instant::now(), Principal::Lane(LANE), SHOP, &Connect::read(&bytes[2..]).unwrap());
+    let mut judge = Judge::new(Instant::now(), Principal::Lane(LANE), SHOP, &Connect::read(body(&bytes)).unwrap());
     let mine = topic(LANE, "#");
     let asked = up(&mut judge, &subscribe(Version::V5, &[(&mine, 1)]));
     assert_eq!(asked, Ok(Up::Instead { broker: Some(subscribe(Version::V5, &[(&mine, 0)])), client: None }));
