@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help need test quick demo bench fmt-check clippy docs deny one-provider build tests
+.PHONY: help need test quick demo bench fmt-check clippy docs deny one-provider build foreign tests
 
 # $(call step,what,command): says what runs and how long it took.
 define step
@@ -40,8 +40,12 @@ one-provider:
 build:
 	$(call step,build,cargo build --quiet --locked --workspace --all-targets)
 
+# What nobody here wrote and tests compare with: a decoder of ESC/POS, a reader of QR codes. Made once.
+foreign:
+	$(call step,foreign parts,.ci/foreign)
+
 # A test that stands still is a failure that names itself (cargo says which has been running for over a minute).
-tests:
+tests: foreign
 	$(call step,tests,timeout --verbose 1500 cargo test --quiet --locked --workspace --no-fail-fast)
 
 demo: need ## head office, two shops and their lanes on this machine, until Ctrl-C or DEMO_SECONDS

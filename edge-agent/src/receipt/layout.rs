@@ -23,7 +23,10 @@ const NAME_COLUMNS: usize = 10;
 pub fn lay_out(content: &ReceiptContent, paper: &Paper) -> Receipt {
     let rates = content.taxes.iter().map(|tax| tax.rate).collect();
     let mut sheet = Sheet::new(*paper, content.currency, rates);
-    sheet.copy_mark(content.copy);
+    if content.copy {
+        sheet.centre("* COPY *", LARGE);
+        sheet.rows.push(Row::Feed(1));
+    }
     sheet.head(content);
     sheet.rule();
     for line in &content.lines {
@@ -34,7 +37,10 @@ pub fn lay_out(content: &ReceiptContent, paper: &Paper) -> Receipt {
     sheet.payment(content);
     sheet.taxes(&content.taxes);
     sheet.position(content);
-    sheet.copy_mark(content.copy);
+    if content.copy {
+        sheet.rows.push(Row::Feed(1));
+        sheet.centre("* COPY *", LARGE);
+    }
     Receipt { paper: *paper, rows: sheet.rows, unprintable: sheet.unprintable }
 }
 
@@ -54,12 +60,6 @@ impl Sheet {
         // Below any paper there is, amounts would have no room.
         let columns = usize::from(paper.columns).max(24);
         Self { paper, columns, currency, rates, rows: Vec::new(), unprintable: 0 }
-    }
-
-    fn copy_mark(&mut self, copy: bool) {
-        if copy {
-            self.centre("* COPY *", LARGE);
-        }
     }
 
     fn head(&mut self, content: &ReceiptContent) {
@@ -121,6 +121,7 @@ impl Sheet {
             self.amount("Tax", tax, PLAIN);
         }
         self.largest("TOTAL", content.total);
+        self.rows.push(Row::Feed(1));
     }
 
     fn payment(&mut self, content: &ReceiptContent) {

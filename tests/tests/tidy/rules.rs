@@ -14,8 +14,7 @@ const USUAL: usize = 350;
 const EDGE_MAIN: usize = 60;
 
 /// Rooms of the agent that talk to the outside; they meet in `agent.rs` and nowhere else.
-const SHELLS: &[&str] =
-    &["terminal", "web", "mqtt", "lane", "uplink", "peripheral", "bridge", "update", "health"];
+const SHELLS: &[&str] = &["terminal", "web", "mqtt", "lane", "uplink", "peripheral", "bridge", "update", "health"];
 /// What is never pure.
 const IMPURE: &[&str] = &["tokio", "axum", "axum_server", "quinn", "sled", "sqlx", "reqwest", "rumqttc", "rumqttd"];
 /// Clocks and doors of the standard library, closed to pure rooms.

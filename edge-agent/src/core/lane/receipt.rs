@@ -6,6 +6,7 @@ use protocol::event::{FiscalEvent, Occurrence, RawEvent, StockWrittenOffV1, Tick
 use protocol::id::{LaneId, NodeId, Seq, Term, TicketId};
 use protocol::money::Currency;
 use protocol::quantity::Quantity;
+use protocol::receipt::Fingerprint;
 use protocol::ticket::TicketKind;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -33,14 +34,7 @@ pub struct RecordName {
 impl RecordName {
     /// Names a record.
     pub fn new(node_id: NodeId, term: Term, seq: Seq, event: &RawEvent) -> Self {
-        let mut hasher = blake3::Hasher::new_derive_key("tillway 2026 receipt fingerprint v1");
-        hasher.update(node_id.as_uuid().as_bytes());
-        hasher.update(&term.0.to_le_bytes());
-        hasher.update(&seq.0.to_le_bytes());
-        hasher.update(&event.kind.to_le_bytes());
-        hasher.update(&[event.version]);
-        hasher.update(&event.body);
-        let hash = hasher.finalize().to_hex().chars().take(16).collect();
+        let hash = Fingerprint::of(node_id, term, seq, event).to_string();
         Self { node_id, term, seq, hash }
     }
 }
