@@ -179,10 +179,11 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
 
     let mut open = JoinSet::new();
     let mut addresses = doors::open_doors(&mut open, &config, &layout, &till, &sources, &recorder, &stopping).await?;
-    status::show_places(&sources, &addresses);
     let closing = coordination::Closing::default();
     let mqtt = shop_mqtt::open(&config, &layout, &till.roster, &mut addresses, &closing.heard);
     coordination::start(mqtt.as_ref(), &sources, &devices, &changes, &online, closing, &stopping);
+    status::show_places(&sources, &addresses);
+    status::show_devices(&sources, &devices);
     if let Some(task) = printing.task {
         open.spawn(async move { drop(task.await) });
     }

@@ -8,7 +8,8 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Addresses;
-use crate::core::status;
+use crate::core::status::{self, Level};
+use crate::device::{Condition, DeviceKind, DeviceState, Devices};
 use crate::health::mark::Mark;
 use crate::health::sources::{Places, Sources};
 use crate::ledger::Logs;
@@ -66,13 +67,41 @@ fn unconfirmed(logs: &Logs, mark: &Mark) -> u64 {
     logs.head(Stream::Fiscal).durable.0.saturating_sub(mark.upto().0)
 }
 
+/// The devices, for the page.
+pub(super) fn show_devices(sources: &Sources, devices: &Devices) {
+    let devices = devices.clone();
+    let told = move || devices.list().into_iter().map(told_of).collect();
+    if sources.seams.devices.set(Box::new(told)).is_err() {
+        tracing::debug!("the page knew the devices before");
+    }
+}
+
+fn told_of(device: DeviceState) -> status::Device {
+    let (state, level) = match device.state {
+        Condition::Unknown => ("not asked yet", Level::Good),
+        Condition::Ready => ("ready", Level::Good),
+        Condition::Warning => ("works", Level::Attention),
+        Condition::Attention => ("waits for a person", Level::Bad),
+        Condition::Offline => ("does not answer", Level::Bad),
+    };
+    let kind = match device.kind {
+        DeviceKind::Printer => "receipt printer",
+    };
+    let state = device.detail.map_or_else(|| state.to_owned(), |detail| format!("{state}, {detail}"));
+    status::Device { name: device.name, kind: kind.to_owned(), state, level }
+}
+
 /// The addresses, for the page and for the codes it makes.
 pub(super) fn show_places(sources: &Sources, addresses: &Addresses) {
-    let metrics = addresses.metrics.map(|address| ("Prometheus".to_owned(), address));
+    let others = [
+        ("MQTT of the tills", addresses.mqtt_tls),
+        ("MQTT of this box", addresses.mqtt_plain),
+        ("Prometheus", addresses.metrics),
+    ];
     let places = Places {
         loopback: addresses.terminal_http,
         lan: addresses.terminal_https,
-        others: metrics.into_iter().collect(),
+        others: others.into_iter().filter_map(|(what, address)| Some((what.to_owned(), address?))).collect(),
     };
     if sources.seams.places.set(places).is_err() {
         tracing::debug!("the page knew the addresses before");

@@ -116,13 +116,15 @@ fn head_office(status: &NodeStatus) -> Vec<Row> {
     for certificate in &status.certificates {
         let (age, days) = (certificate.age(status.at), certificate.days_left(status.at));
         let (level, text) = match age {
-            Age::Fresh => (Level::Good, format!("until {}", day(certificate.ends))),
+            // What is as it should be need not shine.
+            Age::Fresh => ("", format!("until {}", day(certificate.ends))),
             Age::Half => {
-                (Level::Attention, format!("until {}, {days} days: enrol again before", day(certificate.ends)))
+                (Level::Attention.name(), format!("until {}, {days} days: enrol again before", day(certificate.ends)))
             }
-            Age::Ended => (Level::Bad, format!("ended on {}: enrol again", day(certificate.ends))),
+            Age::Ended => (Level::Bad.name(), format!("ended on {}: enrol again", day(certificate.ends))),
         };
-        rows.push(Row::new("Certificate", text).note(format!("for {}", certificate.what)).at(level));
+        let row = Row::new("Certificate", text).note(format!("for {}", certificate.what));
+        rows.push(Row { level, ..row });
     }
     rows
 }
@@ -141,13 +143,13 @@ fn records(status: &NodeStatus) -> Vec<Row> {
         (None, _) => Row::new("Free disk", "cannot be told").at(Level::Attention),
         (Some(free), None) => Row::new("Free disk", bytes(free)),
         (Some(free), Some(days)) => {
-            let level = if days < 30 { Level::Attention } else { Level::Good };
+            let level = if days < 30 { Level::Attention.name() } else { "" };
             let enough = match days {
                 0 => "less than a day of selling".to_owned(),
                 1..=365 => format!("{days} days of selling"),
                 _ => "more than a year of selling".to_owned(),
             };
-            Row::new("Free disk", enough).note(bytes(free)).at(level)
+            Row { level, ..Row::new("Free disk", enough).note(bytes(free)) }
         }
     });
     match (ledger.damage.as_slice(), ledger.checked_at) {

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a story that goes wrong fails where it went wrong")]
 
 mod bad_input;
+mod doctor;
 mod doors;
 mod fixture;
 mod memory;
@@ -12,4 +13,5 @@ mod power;
 mod printing;
 mod returns;
 mod selling;
+mod service;
 mod status;

@@ -126,7 +126,9 @@ async fn quic(patient: &Patient) -> Vec<Finding> {
         }
     };
     let options = uplink::Options::new(&patient.config, identity, Vec::new(), Clock::System);
-    findings.push(match uplink::probe(&options).await {
+    let asked = tokio::time::timeout(PATIENCE, uplink::probe(&options)).await;
+    let silent = || Err(uplink::ProbeError::Unanswered(format!("{hq} said nothing for {} s", PATIENCE.as_secs())));
+    findings.push(match asked.unwrap_or_else(|_| silent()) {
         Ok(took) => {
             Finding::ok("head office", format!("{hq} took this node's certificate by QUIC in {} ms", took.as_millis()))
         }
