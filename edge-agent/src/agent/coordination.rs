@@ -1,6 +1,8 @@
 //! Ties the node's client of the in-store messages to the rooms it speaks for, and lets the MQTT doors close only after
 //! it has said good-bye. Knows who meets whom; what is said is none of its business.
 
+use std::time::Duration;
+
 use tokio::sync::{broadcast, watch};
 use uuid::Uuid;
 
@@ -12,6 +14,9 @@ use crate::lanes::Lanes;
 use crate::mqtt::client;
 use crate::mqtt::{Credentials, Mqtt};
 use crate::stop;
+
+/// How long the broker has to pass the good-bye on before the lanes' connections end.
+const GOOD_BYE: Duration = Duration::from_millis(250);
 
 /// The word that closes the MQTT doors, and where it is heard.
 pub(super) struct Closing {
@@ -77,6 +82,7 @@ pub(super) fn start(
         if let Err(error) = client.await {
             tracing::error!(%error, "the client of the in-store messages died");
         }
+        tokio::time::sleep(GOOD_BYE).await;
         closing.say.send_replace(true);
     });
 }
