@@ -226,6 +226,11 @@ impl Running {
         tracing::info!("head office is closed");
     }
 
+    /// Turns true when the doors close.
+    pub fn ended(&self) -> watch::Receiver<bool> {
+        self.ending.subscribe()
+    }
+
     /// The private database, if this head office has one.
     pub const fn embedded(&self) -> Option<&Embedded> {
         self.embedded.as_ref()

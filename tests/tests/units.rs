@@ -87,6 +87,53 @@ fn every_user_of_a_unit_is_made() {
 }
 
 #[test]
+fn what_the_service_manager_waits_for_is_said_by_the_programs() {
+    for (unit, source) in
+        [("tillway-node.service", "edge-agent/src/cli/run.rs"), ("tillway-hq.service", "control-plane/src/cli/run.rs")]
+    {
+        let unit_text = text(unit);
+        let says = |key: &str| unit_text.lines().find_map(|line| line.strip_prefix(key)).unwrap_or_default().to_owned();
+        assert_eq!(says("Type="), "notify", "{unit}");
+        // A start that waits for head office, or for a large database, must not be ended half way.
+        assert!(["infinity", "30min"].contains(&says("TimeoutStartSec=").as_str()), "{unit}");
+        let watchdog: u32 = says("WatchdogSec=").parse().unwrap();
+        assert!((30..=120).contains(&watchdog), "{unit}: shorter than a stalled card, or longer than a queue waits");
+        assert_eq!((says("Restart=").as_str(), says("StartLimitIntervalSec=").as_str()), ("always", "0"), "{unit}");
+        let program = fs::read_to_string(folder().parent().unwrap().join(source)).unwrap();
+        assert!(program.contains("Notifier::from_environment()"), "{source} says nothing to the service manager");
+    }
+}
+
+#[test]
+fn a_node_may_open_its_doors_and_call_its_printers() {
+    let unit = text("tillway-node.service");
+    assert!(unit.contains("RestrictAddressFamilies=AF_INET AF_INET6 AF_UNIX"), "HTTPS, MQTT, printers, control socket");
+    for never in ["IPAddressDeny", "PrivateNetwork=yes", "SocketBindDeny", "ProtectProc=ptraceable", "ProcSubset=pid"] {
+        assert!(!unit.contains(never), "{never} would shut tills, printers or head office out, or hide the memory");
+    }
+    // No capability is needed for them: every door that a new node has is above 1023.
+    let defaults = firmware_config::Terminal::default();
+    assert!(defaults.http.port() > 1023 && defaults.https.port() > 1023);
+    assert!(unit.contains("\nCapabilityBoundingSet=\n") && unit.contains("\nAmbientCapabilities=\n"));
+}
+
+#[test]
+fn systemd_makes_the_folders_as_the_file_says() {
+    let root = tempfile::tempdir().unwrap();
+    fs::create_dir(root.path().join("etc")).unwrap();
+    fs::write(root.path().join("etc/passwd"), "root:x:0:0::/root:/bin/sh\n").unwrap();
+    fs::write(root.path().join("etc/group"), "root:x:0:\n").unwrap();
+    let path = folder().join("tillway.tmpfiles.conf");
+    let arguments = ["--create", "--root", root.path().to_str().unwrap(), path.to_str().unwrap()];
+    let Some(output) = tool("systemd-tmpfiles", &arguments) else { return };
+    let told = said(&output);
+    // Only root may give a folder to root; elsewhere that systemd could read every line is what can be shown.
+    assert!(output.status.success() || told.contains("Operation not permitted"), "{told}");
+    assert!(!told.contains("Unknown") && !told.contains("Failed to parse"), "{told}");
+    assert!(root.path().join("etc/tillway").is_dir(), "{told}");
+}
+
+#[test]
 fn the_commands_of_the_units_are_commands_of_the_programs() {
     for (unit, program, options) in [
         ("tillway-node.service", "/usr/bin/edge-agent run", &["--config"][..]),

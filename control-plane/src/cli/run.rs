@@ -17,6 +17,7 @@ use crate::db::{TenantTx, Urls, migrate};
 use crate::domain::fleet::{ClaimMade, Fleet, FleetError, NewClaim};
 use crate::domain::{fleet, shops, tenants};
 use crate::http::ApiError;
+use crate::notify::{self, Notifier};
 use crate::telemetry::spans;
 use crate::{serve, telemetry};
 
@@ -148,6 +149,8 @@ async fn serve_until_told(args: Serve) -> Result<()> {
         trust_forwarded: args.trust_forwarded,
     };
     let running = serve::start(config, Clock::System).await?;
+    let told = notify::attend(Notifier::from_environment(), running.http, running.app.db.clone(), running.ended());
+    tokio::spawn(told);
     let name = tokio::select! {
         _ = interrupt.recv() => "SIGINT",
         _ = terminate.recv() => "SIGTERM",
