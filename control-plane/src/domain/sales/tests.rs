@@ -368,7 +368,7 @@ async fn every_statement_is_one_that_postgresql_takes() {
         store::STATEMENTS,
         projections::store::STATEMENTS,
         tickets::store::STATEMENTS,
-        super::live::store::STATEMENTS,
+        live::store::STATEMENTS,
         completeness::store::STATEMENTS,
         analytics::store::STATEMENTS,
         crate::domain::catalog::store::STATEMENTS,

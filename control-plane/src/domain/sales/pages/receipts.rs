@@ -62,10 +62,10 @@ fn place_of(text: &str) -> Result<String, String> {
     let tail = text.rsplit_once("/receipts/").map_or(text, |(_, tail)| tail);
     let tail = tail.split(['?', '#']).next().unwrap_or(tail);
     let parts: Vec<&str> = tail.split('/').map(str::trim).filter(|part| !part.is_empty()).collect();
-    if let [node, term, seq] = parts.as_slice() {
-        if let (Ok(node), Ok(term), Ok(seq)) = (Uuid::parse_str(node), term.parse::<u32>(), seq.parse::<u64>()) {
-            return Ok(format!("/receipts/{node}/{term}/{seq}"));
-        }
+    if let [node, term, seq] = parts.as_slice()
+        && let (Ok(node), Ok(term), Ok(seq)) = (Uuid::parse_str(node), term.parse::<u32>(), seq.parse::<u64>())
+    {
+        return Ok(format!("/receipts/{node}/{term}/{seq}"));
     }
     match text.parse::<ReceiptRef>() {
         Ok(found) => Ok(format!("/receipts/{}/{}/{}?code={}", found.node, found.term, found.seq, found.hash)),

@@ -127,7 +127,7 @@ async fn the_code_on_the_paper_leads_to_its_receipt_and_a_forged_one_is_told() {
     let code = page.split("TWR1:").nth(1).unwrap().split('<').next().unwrap();
     let found = browser.get(&format!("/receipts?q=twr1:{}", code.to_lowercase())).await;
     assert!(found.location().starts_with(&format!("{place}?code=")), "{}", found.location());
-    let genuine = browser.get(&found.location().to_owned()).await.text;
+    let genuine = browser.get(found.location()).await.text;
     assert!(genuine.contains("The paper is genuine."));
     let forged = browser.get(&format!("{place}?code=00000000deadbeef")).await.text;
     assert!(forged.contains("does not belong to this record"));
