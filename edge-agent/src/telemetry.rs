@@ -31,6 +31,9 @@ const SECONDS: [f64; 12] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 
 /// How often histograms are folded, so that their samples do not pile up unread.
 const UPKEEP: Duration = Duration::from_secs(5);
 
+/// Libraries that tell every connection at info; the guard and the metrics do that. A filter that names them wins.
+const QUIET: &str = "rumqttd=warn,rumqttc=warn";
+
 static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 
 /// Sends log lines to standard error: as JSON, unless a person watches or the configuration says otherwise. A second
@@ -40,7 +43,7 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// A filter that cannot be read.
 pub fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     let filter = &log.filter;
-    let filter = EnvFilter::try_new(filter).map_err(|error| {
+    let filter = EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|error| {
         anyhow::anyhow!("log.filter {filter:?} cannot be read: {error}; write for example \"info\"")
     })?;
     let by_default = if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };

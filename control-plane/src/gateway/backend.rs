@@ -162,7 +162,7 @@ impl Backend for Live {
     async fn checkpoint(&self, who: &NodeIdentity, signed: SignedCheckpoint) -> Result<(), String> {
         match fleet::service::record_checkpoint(&self.app, who, signed).await {
             Ok(recorded) => {
-                tracing::debug!(node = %who.node, seq = %signed.checkpoint.seq, ?recorded, "checkpoint");
+                tracing::debug!(node = %who.node, seq = signed.checkpoint.seq.0, ?recorded, "checkpoint");
                 Ok(())
             }
             // The node signs again soon: a database that is away costs no connection.

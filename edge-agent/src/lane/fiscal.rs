@@ -178,7 +178,7 @@ fn read_answer(logs: &Logs, request_hash: [u8; 32], term: Term, seq: Seq) -> Out
         return Err(other_request());
     }
     if kept != rendered {
-        tracing::warn!(%seq, "this build renders the receipt otherwise than the one that closed the ticket");
+        tracing::warn!(seq = seq.0, "this build renders the receipt otherwise than the one that closed the ticket");
         metrics::counter!("tillway_receipts_rendered_otherwise_total").increment(1);
     }
     Ok(answer)

@@ -89,7 +89,7 @@ fn follow_fiscal(logs: &Logs, index: &Index, floor: &mut Floor, now: Timestamp) 
                 index.follow(term, record.seq, &event, recent && is_asked_for(&event, now));
             }
             Ok(None) => {}
-            Err(error) => tracing::error!(seq = %record.seq, %error, "a fiscal record cannot be indexed"),
+            Err(error) => tracing::error!(seq = record.seq.0, %error, "a fiscal record cannot be indexed"),
         }
         Ok(())
     })?;
@@ -108,7 +108,7 @@ fn is_asked_for(event: &FiscalEvent, now: Timestamp) -> bool {
 
 fn readable(record: &Record) -> Option<WorkEvent> {
     WorkEvent::decode(&record.event).unwrap_or_else(|error| {
-        tracing::error!(seq = %record.seq, %error, "a work record cannot be read; it is passed over");
+        tracing::error!(seq = record.seq.0, %error, "a work record cannot be read; it is passed over");
         None
     })
 }

@@ -61,7 +61,7 @@ fn read(logs: &Logs, from: Seq) -> Result<(Recovery, bool), LedgerError> {
                 recovery.carried(everything);
             }
             Ok(None) => {}
-            Err(error) => tracing::error!(seq = %record.seq, %error, "a print record cannot be read; passed over"),
+            Err(error) => tracing::error!(seq = record.seq.0, %error, "a print record cannot be read; passed over"),
         }
         Ok(())
     })?;

@@ -19,10 +19,19 @@ const RESERVED: [&str; 4] = ["timestamp", "level", "target", "message"];
 #[derive(Debug)]
 pub struct Lines;
 
+/// Whose lines these are, by the beginning of their target. What a library says has names of its own making: each gets
+/// `lib_` before it, so that a `tenant` is always ours.
+const OURS: [&str; 6] = ["edge_agent", "control_plane", "access", "ingest", "job", "sale"];
+
+fn is_ours(target: &str) -> bool {
+    OURS.contains(&target.split("::").next().unwrap_or(target))
+}
+
 #[derive(Default)]
 struct Fields {
     message: Option<Value>,
     others: Map<String, Value>,
+    of_library: bool,
 }
 
 impl Fields {
@@ -30,6 +39,8 @@ impl Fields {
         let name = name.strip_prefix("r#").unwrap_or(name);
         if name == "message" {
             self.message = Some(value);
+        } else if self.of_library {
+            self.others.insert(format!("lib_{name}"), value);
         } else if RESERVED.contains(&name) {
             self.others.insert(format!("field_{name}"), value);
         } else {
@@ -80,6 +91,7 @@ where
     fn format_event(&self, ctx: &FmtContext<'_, S, N>, mut writer: Writer<'_>, event: &Event<'_>) -> fmt::Result {
         let mut fields = Fields::default();
         for span in ctx.event_scope().into_iter().flat_map(|scope| scope.from_root()) {
+            fields.of_library = !is_ours(span.metadata().target());
             let extensions = span.extensions();
             // The fields of a span are kept as a JSON object (`JsonFields`).
             let kept = extensions.get::<FormattedFields<N>>();
@@ -89,6 +101,7 @@ where
             }
         }
         fields.message = None;
+        fields.of_library = !is_ours(event.metadata().target());
         event.record(&mut fields);
         let mut at = String::new();
         SystemTime.format_time(&mut Writer::new(&mut at))?;
@@ -142,9 +155,9 @@ mod tests {
     #[test]
     fn fields_are_flat_and_those_of_spans_come_along() {
         let found = lines(|| {
-            let _outer = tracing::info_span!("outer", tenant = "t1", node = "n1").entered();
-            let _inner = tracing::info_span!("inner", node = "n2", count = 3_u64).entered();
-            tracing::warn!(count = 4_u64, text = "a\"b\n", "it \"happened\"");
+            let _outer = tracing::info_span!(target: "access", "outer", tenant = "t1", node = "n1").entered();
+            let _inner = tracing::info_span!(target: "access", "inner", node = "n2", count = 3_u64).entered();
+            tracing::warn!(target: "access", count = 4_u64, text = "a\"b\n", "it \"happened\"");
         });
         let line = &found[0];
         assert_eq!((&line["level"], &line["message"]), (&Value::from("WARN"), &Value::from("it \"happened\"")));
@@ -157,15 +170,27 @@ mod tests {
     #[test]
     fn a_field_does_not_take_the_place_of_what_every_line_has() {
         let found = lines(|| {
-            let _span = tracing::info_span!("span", message = "not this").entered();
-            tracing::info!(target: "here", level = "high", timestamp = 1_u64, r#type = "x", infinite = f64::INFINITY, "said");
+            let _span = tracing::info_span!(target: "job", "span", message = "not this").entered();
+            tracing::info!(target: "job", level = "high", timestamp = 1_u64, r#type = "x", infinite = f64::INFINITY, "said");
         });
         let line = &found[0];
         assert_eq!(
             (&line["level"], &line["target"], &line["message"]),
-            (&"INFO".into(), &"here".into(), &"said".into())
+            (&"INFO".into(), &"job".into(), &"said".into())
         );
         assert_eq!((&line["field_level"], &line["field_timestamp"]), (&"high".into(), &1.into()));
         assert_eq!((&line["type"], &line["infinite"]), (&"x".into(), &"inf".into()));
+    }
+
+    #[test]
+    fn what_a_library_calls_a_tenant_is_not_ours() {
+        let found = lines(|| {
+            let _span = tracing::info_span!(target: "library::broker", "span", tenant = "None").entered();
+            tracing::info!(target: "library::broker", level = 3_u64, node = "x", "accept");
+            tracing::info!(target: "edge_agent::mqtt", node = "ours", "accepted");
+        });
+        assert_eq!((&found[0]["lib_tenant"], &found[0]["lib_node"]), (&"None".into(), &"x".into()));
+        assert!(found[0]["tenant"].is_null() && found[0]["node"].is_null(), "{}", found[0]);
+        assert_eq!((&found[1]["lib_tenant"], &found[1]["node"]), (&"None".into(), &"ours".into()));
     }
 }

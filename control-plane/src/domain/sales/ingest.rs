@@ -125,7 +125,7 @@ fn part(mut records: Vec<Record>, cursor: &mut Cursor) -> Parted {
         // A batch has fewer events than a set may have ranges; were it otherwise, an event without its
         // acknowledgement would only be sent again.
         if let Err(error) = parted.report.acked.insert(seq, seq) {
-            tracing::warn!(%error, %seq, "an event is stored and not acknowledged");
+            tracing::warn!(%error, seq = seq.0, "an event is stored and not acknowledged");
         }
         if known { parted.known.push(record) } else { parted.fresh.push(record) }
     }
@@ -164,7 +164,7 @@ pub(crate) async fn ingest_one_by_one(
     for record in records {
         let report = match take(db, now, log, stream, tenant, vec![record.clone()], None).await {
             Err(IngestError::Db(error)) if error.is_about_data() => {
-                tracing::error!(node = %log.node, term = log.term, seq = %record.seq, %error, source = ?error,
+                tracing::error!(node = %log.node, term = log.term, seq = record.seq.0, %error, source = ?error,
                     "the database refuses the figures of an event; it is kept and not counted");
                 let flaw = format!("the database refuses its figures: {error}");
                 take(db, now, log, stream, tenant, vec![record], Some(&flaw)).await?

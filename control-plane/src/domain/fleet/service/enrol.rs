@@ -58,7 +58,7 @@ pub async fn enrol(app: &App, caller: &Caller, request: &EnrollRequest) -> Resul
     };
     tx.save().await?;
     metrics::counter!("tillway_enrolments_total").increment(1);
-    tracing::info!(%tenant, %shop, %node, %term, name, version = facts.agent_version, "node enrolled");
+    tracing::info!(%tenant, %shop, %node, term = term.0, name, version = facts.agent_version, "node enrolled");
     let host = caller.host.as_deref();
     Ok(EnrollReply {
         tenant_id: tenant,

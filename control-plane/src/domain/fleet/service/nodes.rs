@@ -30,7 +30,7 @@ pub async fn admit(app: &App, cert_der: &[u8]) -> Result<NodeIdentity, AdmitErro
     drop(tx);
     if let Err(refused) = rules::admit(record, term.0) {
         metrics::counter!("tillway_nodes_refused_total", "reason" => refused.name()).increment(1);
-        tracing::warn!(%tenant, %shop, %node, %term, reason = refused.name(), "node refused");
+        tracing::warn!(%tenant, %shop, %node, term = term.0, reason = refused.name(), "node refused");
         return Err(refused);
     }
     Ok(NodeIdentity { tenant, shop, node, term })
@@ -99,13 +99,13 @@ pub async fn record_checkpoint(
     tx.save().await?;
     if diverges {
         metrics::counter!("tillway_checkpoint_divergences_total").increment(1);
-        tracing::error!(tenant = %who.tenant, shop = %who.shop, node = %who.node, term = %who.term,
-            seq = %signed.checkpoint.seq, "DIVERGENCE: a node swears to another history than the one it sent");
+        tracing::error!(tenant = %who.tenant, shop = %who.shop, node = %who.node, term = who.term.0,
+            seq = signed.checkpoint.seq.0, "DIVERGENCE: a node swears to another history than the one it sent");
     }
     if contradicts {
         metrics::counter!("tillway_checkpoint_contradictions_total").increment(1);
-        tracing::error!(tenant = %who.tenant, shop = %who.shop, node = %who.node, term = %who.term,
-            seq = %signed.checkpoint.seq, "a node swore two different things about one position of its log");
+        tracing::error!(tenant = %who.tenant, shop = %who.shop, node = %who.node, term = who.term.0,
+            seq = signed.checkpoint.seq.0, "a node swore two different things about one position of its log");
         return Ok(Recorded::Contradiction);
     }
     Ok(if newest { Recorded::Newest } else { Recorded::Older })
