@@ -140,9 +140,9 @@ impl Clerk {
             match action {
                 Action::Offer { printer, key } => self.order(&printer, Order::Offer(key)),
                 Action::Withdraw { printer } => self.order(&printer, Order::Withdraw),
-                Action::Go { printer, key } => {
+                Action::Go { printer, key, after_break } => {
                     let bytes = self.bytes.remove(&key).unwrap_or_default();
-                    self.order(&printer, Order::Go(key, bytes));
+                    self.order(&printer, Order::Go { key, bytes, after_break });
                 }
                 Action::Mark(fact) => self.mark(fact),
                 Action::Record(fact) => self.record(fact),

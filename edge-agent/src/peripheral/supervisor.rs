@@ -24,6 +24,10 @@ const LOOK_EVERY: Duration = Duration::from_secs(60);
 const HINDERED_EVERY: Duration = Duration::from_millis(500);
 /// A status older than this is asked for again before a job is sent.
 const FRESH: Duration = Duration::from_secs(2);
+/// Before the first job after one that broke off: fills up what a half command still waits for, so that it does not
+/// swallow the beginning of the next receipt. More than the data of any command a receipt has; elsewhere a printer
+/// passes over these bytes.
+const FILL: [u8; 256] = [0; 256];
 /// Orders that may wait for a printer's task: it reads them at once but while it prints, and then there are none.
 const ORDERS: usize = 16;
 
@@ -33,7 +37,12 @@ pub(super) enum Order {
     /// Get ready for a job, and say so.
     Offer(JobKey),
     /// Print it.
-    Go(JobKey, Vec<u8>),
+    Go {
+        key: JobKey,
+        bytes: Vec<u8>,
+        /// The one before it may have broken off in the middle of a command.
+        after_break: bool,
+    },
     /// The offer is off.
     Withdraw,
 }
@@ -67,7 +76,11 @@ pub(super) struct Outlets {
 }
 
 /// The task of a printer, and where it takes orders. It ends when nobody can give any.
-pub(super) fn start(printer: &Printer, outlets: Outlets, seed: u64) -> (mpsc::Sender<Order>, impl Future<Output = ()> + use<>) {
+pub(super) fn start(
+    printer: &Printer,
+    outlets: Outlets,
+    seed: u64,
+) -> (mpsc::Sender<Order>, impl Future<Output = ()> + use<>) {
     let (sender, orders) = mpsc::channel(ORDERS);
     let PrinterDriver::EscposTcp(escpos) = &printer.driver;
     let driver = Driver {
@@ -109,7 +122,10 @@ async fn run(mut driver: Driver, mut orders: mpsc::Receiver<Order>) {
                     None => return driver.hang_up().await,
                 }
             }
-            Order::Go(key, bytes) => driver.print(key, &bytes).await,
+            Order::Go { key, bytes, after_break } => {
+                let fill: &[u8] = if after_break { &FILL } else { &[] };
+                driver.print(key, &[fill, &bytes].concat()).await;
+            }
             Order::Withdraw => {}
         }
     }

@@ -26,6 +26,8 @@ pub enum Action {
         printer: String,
         /// The job.
         key: JobKey,
+        /// The one before it may have broken off in the middle of a command.
+        after_break: bool,
     },
     /// The driver need not try any longer.
     Withdraw {
@@ -169,7 +171,8 @@ impl PrintQueue {
                 job.clone()
             });
             self.changes.extend(begun);
-            self.actions.push_back(Action::Go { printer: name, key });
+            let after_break = self.broke_off(printer);
+            self.actions.push_back(Action::Go { printer: name, key, after_break });
         } else {
             // Offered again with the next look at the time.
             spool.head = Head::Idle;
@@ -277,6 +280,13 @@ impl PrintQueue {
             })
         });
         self.finished.iter().cloned().chain(waiting)
+    }
+
+    /// Whether the last job that was sent to a printer ended nobody knows how.
+    fn broke_off(&self, printer: &str) -> bool {
+        let sent = |job: &&Job| matches!(job.state, State::Sent | State::Proven | State::Unproven);
+        let last = self.finished.iter().rev().filter(sent).find(|job| job.printer == printer);
+        last.is_some_and(|job| job.state == State::Unproven)
     }
 
     /// The spool of a printer, if this job is its first and that far.

@@ -72,7 +72,13 @@ impl Recovery {
             };
             queue.add(now, job);
         }
-        (queue, self.followed)
+        // Only receipts that are yet to be derived again will ask.
+        let followed = self.followed;
+        queue.seen.retain(|key, _| match key {
+            JobKey::Receipt { seq, .. } => followed.is_none_or(|followed| *seq > followed),
+            JobKey::Copy(_) => false,
+        });
+        (queue, followed)
     }
 }
 

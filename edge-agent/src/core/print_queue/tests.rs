@@ -46,7 +46,7 @@ fn a_job_goes_through_offer_mark_and_go_in_this_order() {
     let found = actions(&mut queue);
     assert!(matches!(&found[..], [Action::Mark(fact)] if fact.state == State::Sending), "{found:?}");
     queue.marked(now, "a", key(1), true);
-    assert_eq!(actions(&mut queue), [Action::Go { printer: "a".into(), key: key(1) }]);
+    assert_eq!(actions(&mut queue), [Action::Go { printer: "a".into(), key: key(1), after_break: false }]);
     queue.ended(now, "a", key(1), State::Proven, None);
     assert_eq!(queue.get(key(1)).unwrap().state, State::Proven);
     assert_eq!(queue.add(now, receipt(1, "a", 0)), Added::Known);
@@ -87,6 +87,10 @@ fn what_is_being_sent_neither_expires_nor_makes_room() {
     assert_eq!(queue.get(key(1)).unwrap().state, State::Sending);
     queue.ended(now, "a", key(1), State::Unproven, Some(Why::ConnectionLost));
     assert!(queue.jobs().all(|job| job.state.is_final()));
+    queue.add(Timestamp(EXPIRY), receipt(most + 9, "a", EXPIRY));
+    go(&mut queue, Timestamp(EXPIRY), "a", most + 9);
+    let going = actions(&mut queue).pop();
+    assert!(matches!(going, Some(Action::Go { after_break: true, .. })), "{going:?}");
 }
 
 #[test]
@@ -109,6 +113,24 @@ fn a_printer_that_is_gone_from_the_configuration_keeps_nothing() {
     let (queue, followed) = recovery.into_queue(PRINTERS.map(str::to_owned), Timestamp(0));
     assert_eq!(followed, Some(Seq(1)));
     assert_eq!(queue.get(key(1)).map(|job| (job.state, job.why)), Some((State::Dropped, Some(Why::PrinterGone))));
+}
+
+#[test]
+fn everything_there_can_be_fits_one_event() {
+    let name = |n: usize| format!("{n:0>width$}", width = limits::DEVICE_NAME_BYTES);
+    let mut queue = PrintQueue::new((0..limits::PRINTERS).map(name));
+    let far = Timestamp(1_795_168_800_000);
+    for n in 0..limits::PRINTERS * limits::PRINT_JOBS_WAITING + limits::PRINT_JOBS_FINISHED {
+        let (lane, key) = (LaneId::from_uuid(uuid::Uuid::max()), "k".repeat(limits::IDEMPOTENCY_KEY_BYTES));
+        let asked = Asked { lane, key, request_hash: [255; 32] };
+        let job = Job::receipt(Term(u32::MAX), Seq(u64::MAX), lane, name(n % limits::PRINTERS), far);
+        queue.add(far, job.copy(uuid::Uuid::from_u128(n as u128), asked, far));
+    }
+    let carried = queue.carry(Seq(u64::MAX));
+    assert_eq!(carried.jobs.len(), limits::PRINTERS * limits::PRINT_JOBS_WAITING + limits::PRINT_JOBS_FINISHED);
+    // A fifth is left for what is known of receipts that are not derived again yet.
+    let bytes = postcard::to_stdvec(&carried).unwrap().len();
+    assert!(bytes < limits::EVENT_BYTES / 5 * 4, "{bytes} bytes");
 }
 
 #[test]
@@ -191,7 +213,7 @@ impl World {
                     let at = place(&fact.printer);
                     self.marking[at] = Some(fact);
                 }
-                Action::Go { printer, key } => self.going[place(&printer)] = Some(key),
+                Action::Go { printer, key, .. } => self.going[place(&printer)] = Some(key),
                 Action::Withdraw { printer } => self.offered[place(&printer)] = None,
                 Action::Record(fact) => self.log.push(Written::Fact(fact, false)),
             }
