@@ -5,6 +5,7 @@
 mod bad_input;
 mod hq_down;
 mod offline;
+mod pages;
 mod power;
 mod prices;
 mod printing;
