@@ -347,7 +347,7 @@ impl Coordinator {
     }
 
     /// The next message to send; it stays until [`Self::sent`].
-    pub fn next(&mut self) -> Option<&Message> {
+    pub fn head(&mut self) -> Option<&Message> {
         if self.owes
             && let Some(since) = self.online_since
         {

@@ -3,6 +3,8 @@
 
 mod driver;
 mod facts;
+#[cfg(test)]
+mod tests;
 
 use std::future::pending;
 use std::net::SocketAddr;
@@ -252,7 +254,7 @@ impl Client {
             self.subscribes = self.full;
         }
         while !self.full
-            && let Some(Message { topic, retain, body }) = self.coordinator.next()
+            && let Some(Message { topic, retain, body }) = self.coordinator.head()
         {
             if self.mqtt.try_publish(topic.to_string(), QoS::AtLeastOnce, *retain, body.clone()).is_err() {
                 self.full = true;

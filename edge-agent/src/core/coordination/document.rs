@@ -158,12 +158,10 @@ pub fn schemas() -> Vec<(&'static str, Value)> {
 fn moved(value: &mut Value) {
     match value {
         Value::Object(object) => {
-            for (key, inner) in object {
-                match inner {
-                    Value::String(at) if key == "$ref" => *at = at.replace("#/components/schemas/", "#/$defs/"),
-                    inner => moved(inner),
-                }
+            if let Some(Value::String(at)) = object.get_mut("$ref") {
+                *at = at.replace("#/components/schemas/", "#/$defs/");
             }
+            object.values_mut().for_each(moved);
         }
         Value::Array(items) => items.iter_mut().for_each(moved),
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}

@@ -25,7 +25,7 @@ fn coordinator() -> Coordinator {
 
 fn drain(coordinator: &mut Coordinator) -> Vec<(Topic, bool, Value)> {
     let mut out = Vec::new();
-    while let Some(message) = coordinator.next().cloned() {
+    while let Some(message) = coordinator.head().cloned() {
         coordinator.sent();
         out.push((message.topic, message.retain, serde_json::from_slice(&message.body).unwrap()));
     }
@@ -87,7 +87,7 @@ fn without_a_connection_nothing_waits_but_numbers_go_on() {
     for revision in 1..=10 {
         node.changed(&changed(1, "open", revision), AT);
     }
-    assert!(node.next().is_none());
+    assert!(node.head().is_none());
     assert!(node.farewell(AT).is_none(), "nobody to say it to");
     node.connected(AT);
     node.tell_all(&Facts {
