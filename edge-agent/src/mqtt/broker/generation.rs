@@ -32,7 +32,6 @@ const PACKETS: usize = 100;
 const UP_WITHIN: Duration = Duration::from_secs(5);
 
 /// Where the broker is and how it is talked to.
-#[derive(Debug)]
 pub struct Upstream {
     /// Which life of the broker this is.
     pub number: u64,
@@ -42,6 +41,9 @@ pub struct Upstream {
     names: Mutex<Names>,
     wear: Mutex<Wear>,
     hasher: RandomState,
+    /// What a panic within the router does, from outside.
+    #[cfg(test)]
+    kill: Mutex<Option<Box<dyn FnOnce() + Send + Sync>>>,
 }
 
 /// Names of connections at the broker. It remembers each name for ever, so they are used again; one that was not taken
@@ -57,6 +59,12 @@ struct Names {
 struct Wear {
     filters: HashSet<String>,
     topics: HashSet<u64>,
+}
+
+impl std::fmt::Debug for Upstream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Upstream").field("number", &self.number).finish_non_exhaustive()
+    }
 }
 
 impl Upstream {
@@ -144,7 +152,7 @@ pub(super) struct Generation {
     /// Dropping it ends the server.
     end: oneshot::Sender<()>,
     server: JoinHandle<()>,
-    router_is_alive: Box<dyn Fn() -> bool + Send + Sync>,
+    router_is_alive: Arc<dyn Fn() -> bool + Send + Sync>,
     end_router: Box<dyn FnOnce() + Send + Sync>,
 }
 
@@ -160,6 +168,8 @@ impl Generation {
             names: Mutex::new(Names { free: (0..limits::MQTT_CONNECTIONS * 2).collect(), burnt: 0 }),
             wear: Mutex::default(),
             hasher: RandomState::new(),
+            #[cfg(test)]
+            kill: Mutex::default(),
         });
         let generation = Self::spawn(Arc::clone(&upstream))?;
         let up = async {
@@ -193,6 +203,8 @@ impl Generation {
         let link = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| router.spawn()))
             .map_err(|_| anyhow::anyhow!("no thread for it"))?;
         let (alive, ending, serving) = (link.clone(), link.clone(), link);
+        #[cfg(test)]
+        let serving_for_tests = serving.clone();
         let (end, ended) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (v4, v5) = (settings("v4", upstream.v4, &upstream), settings("v5", upstream.v5, &upstream));
@@ -207,11 +219,17 @@ impl Generation {
                 }
             });
         })?;
+        #[cfg(test)]
+        {
+            let link = serving_for_tests;
+            let kill = move || drop(LinkTx::new(usize::MAX, link, Arc::default()).shadow(""));
+            *upstream.kill.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(kill));
+        }
         Ok(Self {
             upstream,
             end,
             server,
-            router_is_alive: Box::new(move || !alive.is_disconnected()),
+            router_is_alive: Arc::new(move || !alive.is_disconnected()),
             end_router: Box::new(move || {
                 // The router has no end and holds on to itself. A question in the name of a connection that there is
                 // not makes it panic, which lets go of its memory and its thread.
@@ -273,3 +291,7 @@ fn settings(name: &str, listen: SocketAddr, upstream: &Upstream) -> ServerSettin
     });
     settings
 }
+
+#[cfg(test)]
+#[path = "generation_tests.rs"]
+mod tests;

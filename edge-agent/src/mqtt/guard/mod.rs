@@ -5,6 +5,8 @@ mod book;
 mod bucket;
 mod connect;
 mod door;
+#[cfg(test)]
+mod fuzz;
 mod judge;
 pub(super) mod packet;
 mod property;
