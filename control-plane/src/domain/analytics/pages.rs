@@ -3,6 +3,7 @@
 use askama::Template;
 use axum::extract::State;
 use axum::http::Method;
+use protocol::money::{Currency, div_round};
 use serde::Deserialize;
 use time::{Date, Duration};
 
@@ -33,6 +34,7 @@ struct Cell {
     day: String,
     long: String,
     net: String,
+    exact: String,
     date: Date,
     quiet: bool,
 }
@@ -83,7 +85,8 @@ async fn overview(State(app): State<App>, caller: PageCaller, Query(asked): Quer
         let cell = |date: &Date| Cell {
             day: short(*date),
             long: format::day(date.to_string()),
-            net: format::money(net(*date), code),
+            net: whole(net(*date), code),
+            exact: format::money(net(*date), code),
             date: *date,
             quiet: !of_shop.iter().any(|day| day.date == *date),
         };
@@ -91,7 +94,7 @@ async fn overview(State(app): State<App>, caller: PageCaller, Query(asked): Quer
             id: shop.id.to_string(),
             name: shop.name.clone(),
             cells: dates.iter().map(cell).collect(),
-            total: format::money(sum(&of_shop), code),
+            total: whole(sum(&of_shop), code),
             sales: of_shop.iter().map(|day| day.figures.sales).sum(),
         });
     }
@@ -106,7 +109,7 @@ async fn overview(State(app): State<App>, caller: PageCaller, Query(asked): Quer
             };
             let all = sum(&counted);
             let sales = counted.iter().map(|day| day.figures.sales).sum();
-            Some((dates.iter().map(|date| format::money(of(date), code)).collect(), format::money(all, code), sales))
+            Some((dates.iter().map(|date| whole(of(date), code)).collect(), whole(all, code), sales))
         }
         _ => None,
     };
@@ -132,6 +135,16 @@ fn to_date(day: &protocol::business_day::BusinessDate) -> Option<Date> {
 
 fn sum(days: &[&ShopDay]) -> i64 {
     days.iter().map(|day| day.figures.net_sales_minor).sum()
+}
+
+/// An amount in whole pounds or whatever it is in: a week of several shops on one screen has no room for pence.
+fn whole(minor: i64, code: &str) -> String {
+    let exponent = code.parse::<Currency>().map_or(2, |currency| currency.exponent());
+    let scale = 10_i64.checked_pow(exponent).unwrap_or(1);
+    let rounded = i64::try_from(div_round(i128::from(minor), i128::from(scale))).unwrap_or(i64::MAX);
+    let text = format::money(rounded.saturating_mul(scale), code);
+    let point = format!(".{}", "0".repeat(usize::try_from(exponent).unwrap_or(0)));
+    if exponent == 0 { text } else { text.replace(&point, "") }
 }
 
 /// `Wed 1`.

@@ -190,7 +190,7 @@ async fn claim(
     let hq = fleet::service::enrol_address(&app, host).unwrap_or_else(|| "https://HEAD-OFFICE:PORT".to_owned());
     caller.page(&Claim {
         shell: Shell::new(&caller, Nav::Shops, "A new box"),
-        command: format!("provision enroll --hq {hq} --claim {} --dir /var/lib/tillway", made.code),
+        command: format!("provision enroll --hq {hq} --claim {} --dir /var/lib/tillway/node", made.code),
         plain: hq.starts_with("http://"),
         ends: utc(made.expires_at),
         code: made.code,

@@ -178,6 +178,7 @@ pub(super) struct Cell {
 pub(super) struct Chart {
     pub(super) labels: String,
     pub(super) values: String,
+    /// Blank when there is nothing to compare with.
     pub(super) before: String,
     pub(super) exponent: u32,
     pub(super) rows: Vec<Cell>,
@@ -196,7 +197,11 @@ impl Chart {
         Self {
             labels: serde_json::to_string(&labels).unwrap_or_default(),
             values: list(shown.iter().map(|step| step.now.net_sales_minor).collect()),
-            before: list(shown.iter().map(|step| step.before.net_sales_minor).collect()),
+            before: if shown.iter().any(|step| step.before.lines != 0) {
+                list(shown.iter().map(|step| step.before.net_sales_minor).collect())
+            } else {
+                String::new()
+            },
             exponent: currency.parse::<Currency>().map_or(2, |currency| currency.exponent()),
             rows: shown
                 .iter()
