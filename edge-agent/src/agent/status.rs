@@ -87,17 +87,14 @@ fn told_of(device: DeviceState) -> status::Device {
     let kind = match device.kind {
         DeviceKind::Printer => "receipt printer",
     };
-    let state = device.detail.map_or_else(|| state.to_owned(), |detail| format!("{state}, {detail}"));
+    let state = device.detail.unwrap_or_else(|| state.to_owned());
     status::Device { name: device.name, kind: kind.to_owned(), state, level }
 }
 
 /// The addresses, for the page and for the codes it makes.
 pub(super) fn show_places(sources: &Sources, addresses: &Addresses) {
-    let others = [
-        ("MQTT of the tills", addresses.mqtt_tls),
-        ("MQTT of this box", addresses.mqtt_plain),
-        ("Prometheus", addresses.metrics),
-    ];
+    let others =
+        [("MQTT, shop", addresses.mqtt_tls), ("MQTT, box", addresses.mqtt_plain), ("Prometheus", addresses.metrics)];
     let places = Places {
         loopback: addresses.terminal_http,
         lan: addresses.terminal_https,

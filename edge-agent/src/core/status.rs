@@ -271,7 +271,8 @@ impl NodeStatus {
     #[must_use]
     pub fn judged(mut self) -> Self {
         let (level, headline) = self.judge();
-        self.level = if self.warnings.is_empty() { level } else { level.max(Level::Attention) };
+        let worry = !self.warnings.is_empty() || self.devices.iter().any(|device| device.level != Level::Good);
+        self.level = if worry { level.max(Level::Attention) } else { level };
         self.headline = headline;
         self
     }

@@ -46,6 +46,11 @@ fn the_headline_says_in_one_sentence_how_it_stands() {
     off.uplink.link = Link::Off;
     assert_eq!(says(off), (Level::Attention, "Selling. There is no way to head office.".to_owned()));
 
+    let mut dumb = node();
+    let (name, kind, state) = ("counter".to_owned(), "receipt printer".to_owned(), "the paper is out".to_owned());
+    dumb.devices.push(Device { name, kind, state, level: Level::Bad });
+    assert_eq!(says(dumb).0, Level::Attention, "it sells, and somebody should bring paper");
+
     let mut warned = node();
     warned.warnings = vec!["only 400 MiB are free".to_owned()];
     assert_eq!(says(warned), (Level::Attention, "Selling. Head office is up to date.".to_owned()));

@@ -58,7 +58,7 @@ pub fn start(subject: Subject, mut stopping: watch::Receiver<bool>) -> (watch::R
                 () = crate::stop::asked(&mut stopping) => return,
             }
             looks = looks.wrapping_add(1);
-            if looks % CERTIFICATES_EACH == 0 {
+            if looks.is_multiple_of(CERTIFICATES_EACH) {
                 certificates = sources::certificates(&subject.layout);
             }
             tell(&publish, judge(look(&subject, &certificates)));

@@ -40,6 +40,7 @@ pub struct StatusPage<'a> {
     status: &'a NodeStatus,
     place: String,
     as_of: String,
+    notes: Vec<String>,
     head_office: Vec<Row>,
     records: Vec<Row>,
     lanes: Vec<(String, &'static str, &'static str)>,
@@ -64,6 +65,7 @@ impl<'a> StatusPage<'a> {
         Self {
             place: place(status),
             as_of: status.clock(status.at),
+            notes: notes(status),
             head_office: head_office(status),
             records: records(status),
             lanes: status.lanes.iter().map(lane).collect(),
@@ -84,6 +86,14 @@ impl<'a> StatusPage<'a> {
     pub fn with_complaint(self, why: &str) -> Self {
         Self { complaint: Some(why.to_owned()), ..self }
     }
+}
+
+/// What stands below the headline: everything that somebody should look at.
+fn notes(status: &NodeStatus) -> Vec<String> {
+    let devices = status.devices.iter().filter(|device| device.level != Level::Good);
+    let devices = devices.map(|device| format!("{} {}: {}", device.kind, device.name, device.state));
+    let (problems, warnings) = (status.problems.iter().skip(1).cloned(), status.warnings.iter().cloned());
+    problems.chain(warnings).chain(devices).collect()
 }
 
 fn place(status: &NodeStatus) -> String {
@@ -183,7 +193,7 @@ fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(digit);
