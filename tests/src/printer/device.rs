@@ -157,11 +157,14 @@ impl Device {
         while !self.stands_still() {
             let Some((command, length)) = self.waiting.pop_front() else { break };
             self.waiting_bytes -= length;
-            match command {
-                Command::AskInOrder(n) => answers.push(self.status_in_order(n)),
-                Command::AutoStatus(n) => (self.auto, self.auto_told) = (n, [0; 4]),
-                Command::Pulse(_) => self.pulse(),
-                other => cut.extend(self.paper.execute(other)),
+            if let Command::AskInOrder(n) = command {
+                answers.push(self.status_in_order(n));
+            } else if let Command::AutoStatus(n) = command {
+                (self.auto, self.auto_told) = (n, [0; 4]);
+            } else if let Command::Pulse(_) = command {
+                self.pulse();
+            } else {
+                cut.extend(self.paper.execute(command));
             }
             self.count_down(length as u64);
         }
