@@ -1,0 +1,227 @@
+//! The cases: for every route of head office what fits it and who may use it. A person adds a new route here, with
+//! what somebody of another tenant must hear.
+
+use serde_json::{Value, json};
+
+use crate::ground::Side;
+
+/// Who may use a route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Everybody, for the reason given.
+    Everybody(&'static str),
+    /// Whoever is signed in.
+    SignedIn,
+}
+
+/// What somebody of another tenant hears who names what is not theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Foreign {
+    /// 404: it does not exist.
+    Missing,
+    /// The route names nothing: it answers about the caller's own, and nothing of others is in it.
+    Own,
+    /// Not tried: it would end the very session that tries. Reason given.
+    NotTried(&'static str),
+}
+
+/// What is sent.
+#[derive(Clone, Debug)]
+pub enum Body {
+    None,
+    Json(Value),
+    Csv(&'static str),
+    /// A posted form; its proof of origin is added.
+    Form(&'static [(&'static str, &'static str)]),
+    /// A file, sent by a script of a page.
+    File(&'static str),
+}
+
+/// One route with what fits it.
+pub struct Case {
+    pub method: &'static str,
+    pub path: &'static str,
+    pub who: Who,
+    pub foreign: Foreign,
+    /// Behind the path; `{...}` is filled as in the path.
+    pub query: &'static str,
+    pub body: Body,
+}
+
+const fn case(method: &'static str, path: &'static str, foreign: Foreign, query: &'static str, body: Body) -> Case {
+    Case { method, path, who: Who::SignedIn, foreign, query, body }
+}
+
+const fn open(method: &'static str, path: &'static str, why: &'static str, body: Body) -> Case {
+    Case { method, path, who: Who::Everybody(why), foreign: Foreign::Own, query: "", body }
+}
+
+const DAYS: &str = "?shop_id={shop}&from=2026-01-01&to=2026-01-31";
+const CSV: &str = "code,description,unit_price\nNEW-1,another,1.00\n";
+
+/// The JSON routes.
+pub fn api() -> Vec<Case> {
+    use Body::{Csv, Json, None};
+    use Foreign::{Missing, NotTried, Own};
+    vec![
+        open("GET", "/healthz", "a load balancer asks", None),
+        open("GET", "/readyz", "a load balancer asks", None),
+        open(
+            "POST",
+            "/v1/auth/login",
+            "its body is the credential",
+            Json(json!({"email": "x@y.example", "password": "no such person"})),
+        ),
+        open("POST", "/v1/auth/refresh", "its body is the credential", Json(json!({"refresh_token": "0"}))),
+        open("POST", "/v1/enroll", "a claim code is the credential", Json(json!({}))),
+        case(
+            "POST",
+            "/v1/auth/logout",
+            NotTried("it names nothing and ends the session that tries"),
+            "",
+            Json(json!({})),
+        ),
+        case("GET", "/v1/auth/me", Own, "", None),
+        case("GET", "/v1/shops", Own, "", None),
+        case(
+            "POST",
+            "/v1/shops",
+            Own,
+            "",
+            Json(json!({"name": "mine", "timezone": "Europe/London", "currency": "GBP"})),
+        ),
+        case("GET", "/v1/shops/{id}", Missing, "", None),
+        case("PATCH", "/v1/shops/{id}", Missing, "", Json(json!({"name": "taken over"}))),
+        case("POST", "/v1/shops/{id}/claims", Missing, "", Json(json!({}))),
+        case("GET", "/v1/shops/{id}/completeness", Missing, "", None),
+        case("GET", "/v1/nodes", Own, "", None),
+        case("GET", "/v1/catalog/products", Own, "", None),
+        case("GET", "/v1/catalog/products/{code}", Missing, "", None),
+        // A code is a word of one's own catalogue: writing it makes or changes one's own product.
+        case("PUT", "/v1/catalog/products/{code}", Own, "", Json(json!({"description": "mine", "unit_price": "0.01"}))),
+        case("DELETE", "/v1/catalog/products/{code}", Own, "", None),
+        case("POST", "/v1/catalog/imports", Own, "", Csv(CSV)),
+        case("GET", "/v1/pricing/prices/{code}", Own, "", None),
+        case("PUT", "/v1/pricing/prices/{code}", Own, "", Json(json!({"unit_price": "0.01"}))),
+        case("GET", "/v1/sales/tickets", Own, "?shop_id={shop}", None),
+        case("GET", "/v1/sales/tickets/{node_id}/{term}/{seq}", Missing, "", None),
+        case("GET", "/v1/analytics/overview", Missing, DAYS, None),
+        case("GET", "/v1/analytics/by-day", Missing, DAYS, None),
+        case(
+            "GET",
+            "/v1/analytics/by-hour",
+            Missing,
+            "?shop_id={shop}&date=2026-01-31&from=2026-01-01&to=2026-01-31",
+            None,
+        ),
+        case("GET", "/v1/analytics/products", Missing, DAYS, None),
+    ]
+}
+
+/// The pages.
+pub fn pages() -> Vec<Case> {
+    use Body::{File, Form, None};
+    use Foreign::{Missing, NotTried, Own};
+    vec![
+        open("GET", "/assets/{hash}/{*name}", "styles and scripts, the same for all", None),
+        open("GET", "/sign-in", "whoever is not signed in", None),
+        open(
+            "POST",
+            "/sign-in",
+            "its body is the credential",
+            Form(&[("email", "x@y.example"), ("password", "no such person")]),
+        ),
+        open(
+            "POST",
+            "/sign-in/company",
+            "a ticket of the sign-in is the credential",
+            Form(&[("ticket", "0"), ("tenant", "0")]),
+        ),
+        case("GET", "/", Own, "", None),
+        case(
+            "GET",
+            "/sales/live/events",
+            NotTried("it never ends; it names nothing and tells of the caller's own tenant"),
+            "",
+            None,
+        ),
+        case("GET", "/receipts", Own, "", None),
+        case("GET", "/receipts/{node}/{term}/{seq}", Missing, "", None),
+        case("GET", "/overview", Own, "", None),
+        case("GET", "/shops", Own, "", None),
+        case("GET", "/shops/new", Own, "", None),
+        case(
+            "POST",
+            "/shops",
+            Own,
+            "",
+            Form(&[("name", "mine too"), ("timezone", "Europe/London"), ("currency", "GBP")]),
+        ),
+        case("GET", "/shops/{id}", Missing, "", None),
+        case("POST", "/shops/{id}/claims", Missing, "", Form(&[])),
+        case("GET", "/nodes", Own, "", None),
+        case("GET", "/nodes/{id}", Missing, "", None),
+        case("GET", "/products", Own, "", None),
+        case("GET", "/products/new", Own, "", None),
+        case("POST", "/products", Own, "", Form(&[("code", "NEW-2"), ("description", "mine"), ("unit_price", "1.00")])),
+        case("GET", "/products/item", Missing, "?code={code}", None),
+        case(
+            "POST",
+            "/products/item",
+            Own,
+            "",
+            Form(&[("code", "{code}"), ("seen", "1"), ("description", "taken over"), ("unit_price", "0.01")]),
+        ),
+        case("POST", "/products/item/remove", Own, "", Form(&[("code", "{code}"), ("seen", "1")])),
+        case(
+            "POST",
+            "/products/item/price",
+            Own,
+            "",
+            Form(&[("code", "{code}"), ("seen", "1"), ("unit_price", "0.01")]),
+        ),
+        case("GET", "/products/import", Own, "", None),
+        case("GET", "/products/import/template.csv", Own, "", None),
+        case("POST", "/products/import", Own, "", File(CSV)),
+        case("GET", "/products/imports/{id}", Missing, "", None),
+        case("GET", "/products/imports/{id}/report.csv", Missing, "", None),
+        case("POST", "/sign-out", NotTried("it names nothing and ends the session that tries"), "", Form(&[])),
+    ]
+}
+
+/// The message for a route that has no case.
+pub fn missing(kind: &str, method: &str, path: &str) -> String {
+    format!(
+        "{method} {path} has no case of isolation: add it to `{kind}()` in tests/tests/isolation/cases.rs, with a body \
+         that the route takes, and `Missing` when it names a thing of a tenant (by path or query), `Own` when not"
+    )
+}
+
+/// The path (and query) with the names of a side's things in it.
+pub fn filled(case: &Case, side: &Side) -> String {
+    let filled = fill(&format!("{}{}", case.path, case.query), case.path, side);
+    assert!(!filled.contains('{'), "{filled} has a parameter that cases.rs does not know: add it to `fill`");
+    filled
+}
+
+/// A text with the names of a side's things in it, for a route of that path.
+pub fn fill(text: &str, path: &str, side: &Side) -> String {
+    let id = match path.split('/').find(|word| !word.is_empty()) {
+        Some("nodes") => &side.node,
+        Some("products") => &side.import,
+        _ => &side.shop,
+    };
+    let names = [
+        ("{id}", id),
+        ("{shop}", &side.shop),
+        ("{shop_id}", &side.shop),
+        ("{node}", &side.node),
+        ("{node_id}", &side.node),
+        ("{term}", &"1".to_owned()),
+        ("{seq}", &"1".to_owned()),
+        ("{code}", &side.code),
+        ("{hash}", &"0".to_owned()),
+        ("{*name}", &"style.css".to_owned()),
+    ];
+    names.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
+}

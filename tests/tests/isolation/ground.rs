@@ -1,0 +1,218 @@
+//! The ground: one head office, two tenants with the same words in their catalogues, each with a shop, a node, a sale
+//! and an import; for each a session that stands and one that has ended, for the API and for the pages.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::AtomicI64;
+use std::time::{Duration, Instant};
+
+use control_plane::db::TenantTx;
+use protocol::id::TenantId;
+use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use sqlx::AssertSqlSafe;
+use tillway_tests::cloud::Cloud;
+use tillway_tests::hq::Hq;
+use tillway_tests::lane::{Lane, path_segment};
+use tillway_tests::process::passing_folder;
+use tillway_tests::store::Store;
+use tillway_tests::town::SignIn;
+
+const SOON: Duration = Duration::from_secs(60);
+
+/// One tenant with its things.
+pub struct Side {
+    pub marker: &'static str,
+    pub tenant: TenantId,
+    pub hq: Hq,
+    pub who: SignIn,
+    pub shop: String,
+    pub node: String,
+    pub code: String,
+    pub import: String,
+    pub store: Store,
+    pub lane: Lane,
+    /// An access token whose session has ended.
+    pub ended_token: String,
+    /// The cookie of a session of the pages, and its proof for forms.
+    pub cookie: String,
+    pub csrf: String,
+    /// The cookie of one that has ended.
+    pub ended_cookie: String,
+}
+
+pub struct Ground {
+    pub cloud: Cloud,
+    pub alpha: Side,
+    pub beta: Side,
+    _folder: tempfile::TempDir,
+}
+
+/// What came back.
+pub struct Heard {
+    pub status: StatusCode,
+    pub text: String,
+    pub location: String,
+}
+
+pub fn client() -> Client {
+    Client::builder().redirect(Policy::none()).timeout(Duration::from_secs(30)).build().unwrap()
+}
+
+impl Ground {
+    pub async fn lay() -> Self {
+        tillway_tests::trust::install();
+        let millis = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_millis();
+        let now = Arc::new(AtomicI64::new(i64::try_from(millis).unwrap()));
+        let folder = passing_folder("tillway-apart-").unwrap();
+        let cloud = Cloud::start(Arc::clone(&now)).await.unwrap();
+        let alpha = Side::open(&cloud, "alphamark", folder.path(), &now).await;
+        let beta = Side::open(&cloud, "betamark", folder.path(), &now).await;
+        Self { cloud, alpha, beta, _folder: folder }
+    }
+
+    /// The rows of a tenant, table by table: how many, and a hash over all of them. What every request moves (sessions
+    /// seen, idempotency of the tenant itself) does not belong to what others could change, and is looked at too.
+    pub async fn rows_of(&self, side: &Side) -> BTreeMap<String, (i64, String)> {
+        let mut tx = TenantTx::begin(&self.cloud.app.db, side.tenant).await.unwrap();
+        let tables: Vec<String> = sqlx::query_scalar(
+            "SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = 'app'::regnamespace
+             AND c.relkind IN ('r', 'p') AND NOT c.relispartition AND has_table_privilege(c.oid, 'SELECT') ORDER BY 1",
+        )
+        .fetch_all(tx.conn())
+        .await
+        .unwrap();
+        let mut found = BTreeMap::new();
+        for table in tables {
+            let sql = format!(
+                "SELECT count(*), coalesce(md5(string_agg(t::text, '|' ORDER BY t::text)), '') FROM app.\"{table}\" t"
+            );
+            let rows: (i64, String) = sqlx::query_as(AssertSqlSafe(sql)).fetch_one(tx.conn()).await.unwrap();
+            found.insert(table, rows);
+        }
+        found
+    }
+}
+
+impl Side {
+    async fn open(cloud: &Cloud, marker: &'static str, folder: &std::path::Path, now: &Arc<AtomicI64>) -> Self {
+        let (hq, who) = cloud.tenant(&format!("{marker} Ltd")).await.unwrap();
+        let me: Value = hq.call(Method::GET, "/v1/auth/me", None).await.unwrap();
+        let tenant = find_tenant(&me).unwrap_or_else(|| panic!("no tenant in {me}"));
+        let code = format!("ONLY-{marker}");
+        let csv = format!("code,description,unit_price\n{code},secret of {marker},9.99\nTEA,tea of {marker},2.50\n");
+        let imported: Value = hq.call(Method::POST, "/v1/catalog/imports", Some(("text/csv", csv))).await.unwrap();
+        assert_eq!(imported["accepted"], 2, "{imported}");
+        let store =
+            Store::open(cloud, &hq, &format!("{marker} street"), &folder.join(marker), Arc::clone(now)).await.unwrap();
+        let mut lane = store.lane(&format!("till of {marker}")).await.unwrap();
+        sell(&mut lane, &code).await;
+        let node = arrived(&hq, &store.shop).await;
+        let ended = Hq::sign_in(cloud.url(), &who.email, &who.password).await.unwrap();
+        let _: Value = ended
+            .call(Method::POST, "/v1/auth/logout", Some(("application/json", "{}".to_owned())))
+            .await
+            .unwrap_or_default();
+        let (cookie, csrf) = page_session(cloud.url(), &who).await;
+        let import = page_import(cloud, tenant, &cookie, &csrf).await;
+        let (ended_cookie, ended_csrf) = page_session(cloud.url(), &who).await;
+        let out = client()
+            .post(format!("{}/sign-out", cloud.url()))
+            .header(COOKIE, &ended_cookie)
+            .header(ORIGIN, cloud.url());
+        let out = form(out, &[("csrf", &ended_csrf)]).send().await.unwrap();
+        assert_eq!(out.status(), StatusCode::SEE_OTHER, "signing out of the pages");
+        let (shop, ended_token) = (store.shop.clone(), ended.token());
+        Self { marker, tenant, hq, who, shop, node, code, import, store, lane, ended_token, cookie, csrf, ended_cookie }
+    }
+
+    /// What nobody else may ever read.
+    pub fn secrets(&self) -> Vec<String> {
+        vec![
+            self.marker.to_owned(),
+            self.tenant.to_string(),
+            self.shop.clone(),
+            self.node.clone(),
+            self.who.email.clone(),
+        ]
+    }
+}
+
+fn find_tenant(me: &Value) -> Option<TenantId> {
+    let text = [&me["tenant_id"], &me["tenant"]["id"], &me["tenant"]].into_iter().find_map(Value::as_str)?;
+    text.parse().ok()
+}
+
+async fn sell(lane: &mut Lane, code: &str) {
+    let began = Instant::now();
+    while lane.product(code).await.is_err() {
+        assert!(began.elapsed() < SOON, "the catalogue has not come");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let ticket = lane.open("o", "sale", Some("paper 1"), None).await.unwrap();
+    let rung = lane.ring("r", &ticket.id, &json!({"code": code, "quantity": "1"})).await.unwrap();
+    lane.close("c", &ticket.id, "cash", rung.totals.total_minor, rung.revision).await.unwrap();
+}
+
+/// Waits for the sale; the node's id.
+async fn arrived(hq: &Hq, shop: &str) -> String {
+    let began = Instant::now();
+    loop {
+        let nodes = hq.completeness(shop).await.unwrap();
+        if let Some(node) = nodes.iter().find(|node| node.received == 1) {
+            return node.node_id.clone();
+        }
+        assert!(began.elapsed() < SOON, "the sale has not arrived: {nodes:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Signs in at the pages; the cookie and the proof that a form needs.
+async fn page_session(base: &str, who: &SignIn) -> (String, String) {
+    let enter = client().post(format!("{base}/sign-in")).header(ORIGIN, base);
+    let entered = form(enter, &[("email", &who.email), ("password", &who.password)]).send().await.unwrap();
+    assert_eq!(entered.status(), StatusCode::SEE_OTHER, "signing in at the pages");
+    let cookies = entered.headers().get_all(SET_COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let cookie = cookies.filter_map(|line| line.split(';').next()).find(|pair| pair.starts_with("tillway=")).unwrap();
+    let cookie = cookie.to_owned();
+    let page =
+        client().get(format!("{base}/shops")).header(COOKIE, &cookie).send().await.unwrap().text().await.unwrap();
+    let csrf = page.split("name=\"csrf\" value=\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+    assert!(csrf.len() > 10, "the page carries the proof for forms: {page}");
+    (cookie, csrf.to_owned())
+}
+
+/// A file that is posted by the page of imports; the id of its report.
+async fn page_import(cloud: &Cloud, tenant: TenantId, cookie: &str, csrf: &str) -> String {
+    let base = cloud.url();
+    let request = client().post(format!("{base}/products/import")).header(COOKIE, cookie).header(ORIGIN, base);
+    let answer = heard(file(request, csrf, "code,description,unit_price\nFILED,filed,1.00\n")).await;
+    assert!(!answer.status.is_client_error() && !answer.status.is_server_error(), "{} {}", answer.status, answer.text);
+    let mut tx = TenantTx::begin(&cloud.app.db, tenant).await.unwrap();
+    let newest = "SELECT import_id::text FROM app.catalogue_imports ORDER BY made_at DESC LIMIT 1";
+    sqlx::query_scalar(newest).fetch_one(tx.conn()).await.unwrap()
+}
+
+/// A file in a form, as a browser sends it.
+pub fn file(request: reqwest::RequestBuilder, csrf: &str, csv: &str) -> reqwest::RequestBuilder {
+    let edge = "tillwayisolationboundary";
+    let body = format!(
+        "--{edge}\r\ncontent-disposition: form-data; name=\"csrf\"\r\n\r\n{csrf}\r\n--{edge}\r\n\
+         content-disposition: form-data; name=\"file\"; filename=\"new.csv\"\r\ncontent-type: text/csv\r\n\r\n{csv}\r\n--{edge}--\r\n"
+    );
+    request.header("content-type", format!("multipart/form-data; boundary={edge}")).body(body)
+}
+
+/// A posted form.
+pub fn form(request: reqwest::RequestBuilder, pairs: &[(&str, &str)]) -> reqwest::RequestBuilder {
+    let pairs: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={}", path_segment(value))).collect();
+    request.header("content-type", "application/x-www-form-urlencoded").body(pairs.join("&"))
+}
+
+pub async fn heard(request: reqwest::RequestBuilder) -> Heard {
+    let answer = request.send().await.unwrap();
+    let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    Heard { status: answer.status(), location, text: answer.text().await.unwrap() }
+}
