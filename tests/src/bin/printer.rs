@@ -61,16 +61,16 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     }
     say(&format!("listening on {}, receipts in {}", printer.address, out.display()));
     let mut typed = typed_lines();
-    let mut told = 0;
+    // Without a person at it, it runs until it is stopped.
+    let (mut told, mut typing) = (0, true);
     loop {
         tokio::select! {
-            line = typed.recv() => match line {
+            line = typed.recv(), if typing => match line {
                 Some(line) => match apply(&printer, line.trim()) {
                     Ok(said) => say(&said),
                     Err(error) => tell(&format!("{error:#}")),
                 },
-                // Nobody types: it runs until it is stopped.
-                None => std::future::pending().await,
+                None => typing = false,
             },
             printed = printer.wait_for(told + 1, Duration::from_secs(3_600)) => if printed.is_ok() {
                 told = printer.count();
