@@ -150,15 +150,12 @@ impl One {
 }
 
 /// Waits until something is true; a printer takes its time.
-#[track_caller]
-pub fn until(what: &'static str, mut is: impl FnMut() -> bool) -> impl Future<Output = ()> {
-    async move {
-        let mut tick = tokio::time::interval(Duration::from_millis(10));
-        let came = tokio::time::timeout(Duration::from_secs(40), async {
-            while !is() {
-                tick.tick().await;
-            }
-        });
-        assert!(came.await.is_ok(), "{what}: not in time");
-    }
+pub async fn until(what: &'static str, mut is: impl FnMut() -> bool) {
+    let mut tick = tokio::time::interval(Duration::from_millis(10));
+    let came = tokio::time::timeout(Duration::from_secs(40), async {
+        while !is() {
+            tick.tick().await;
+        }
+    });
+    assert!(came.await.is_ok(), "{what}: not in time");
 }
