@@ -40,14 +40,15 @@ fn main() -> anyhow::Result<()> {
     let mqtt = running.mqtt.as_ref().context("no MQTT")?;
     let mut broker = mqtt.broker.clone();
     let upstream = runtime.block_on(broker.wait_for(Option::is_some))?.clone().context("no broker")?;
-    let topic = format!("tw/{shop}/node/{node}/presence");
+    // Nothing is retained here, the node may say it, and neither hears the other.
+    let [guarded, bare] = [node.as_uuid(), shop.as_uuid()].map(|ticket| format!("tw/{shop}/ticket/{ticket}/changed"));
     // The node's own login is not measured out, and has every right that the bench needs.
     let (user, password) = (mqtt.own.username.as_str(), mqtt.own.password.as_str());
     let secret = upstream.secret();
     let guard = mqtt.plain.context("the plain door is shut")?;
     let [straight, _] = upstream.addresses();
-    let mut through = Pair::open(guard, &format!("{node}.bench"), user, password, &topic)?;
-    let mut past = Pair::open(straight, "bench", secret, secret, &topic)?;
+    let mut through = Pair::open(guard, &format!("{node}.bench"), user, password, &guarded)?;
+    let mut past = Pair::open(straight, "bench", secret, secret, &bare)?;
 
     let (mut latency, mut rate) = ([Vec::new(), Vec::new()], [Vec::new(), Vec::new()]);
     for _ in 0..ROUNDS {
