@@ -55,8 +55,8 @@ fn exposed(text: &str) -> BTreeMap<String, Written> {
     }
     for line in text.lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
         let sample = line.split(['{', ' ']).next().unwrap();
-        let ends = ["_bucket", "_sum", "_count"].into_iter().filter_map(|end| sample.strip_suffix(end));
-        let name = ends.filter(|name| found.contains_key(*name)).last().unwrap_or(sample).to_owned();
+        let mut ends = ["_bucket", "_sum", "_count"].into_iter().filter_map(|end| sample.strip_suffix(end));
+        let name = ends.rfind(|name| found.contains_key(*name)).unwrap_or(sample).to_owned();
         let labels = line.split_once('{').and_then(|(_, rest)| rest.rsplit_once('}')).map_or("", |(labels, _)| labels);
         for (label, value) in pairs(labels) {
             bounded(line, &value);
