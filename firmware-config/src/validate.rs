@@ -50,7 +50,11 @@ impl NodeConfig {
             );
             let others = [terminal.https, terminal.http].into_iter().chain(metrics.map(|metrics| metrics.listen));
             for (key, door) in [("mqtt.tls", mqtt.tls), ("mqtt.plain", mqtt.plain)] {
-                check(!others.clone().any(|other| taken(door, other)), key, "another door listens on that port already");
+                check(
+                    !others.clone().any(|other| taken(door, other)),
+                    key,
+                    "another door listens on that port already",
+                );
             }
             check(!taken(mqtt.tls, mqtt.plain), "mqtt.plain", "mqtt.tls listens on that port already");
         }

@@ -40,7 +40,7 @@ enum Command {
     /// The code is good for one box and 24 hours. It also names head office: whoever answers must prove to be the
     /// one that made it. If the run is cut off, the same command goes on where it stopped.
     #[command(after_help = EXAMPLES)]
-    Enroll(EnrollArgs),
+    Enroll(Box<EnrollArgs>),
     /// Print the completion script of a shell.
     Completion {
         /// Which shell.
@@ -92,7 +92,7 @@ pub fn main() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "provision", &mut std::io::stdout());
             ExitCode::SUCCESS
         }
-        Command::Enroll(args) => run(args),
+        Command::Enroll(args) => run(*args),
     }
 }
 
