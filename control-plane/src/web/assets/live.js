@@ -18,16 +18,17 @@
     figures.innerHTML = change.figures;
     const there = new Map([...body.children].map((tr) => [tr.dataset.key, tr]));
     const first = there.size === 0;
+    // Those that fell off the end go first: then no row that stays is moved, and none loses the focus.
+    const wanted = new Set(change.order);
+    for (const [key, tr] of there) if (!wanted.has(key)) { tr.remove(); there.delete(key); }
     let before = null;
     for (const key of [...change.order].reverse()) {
       let tr = there.get(key);
-      if (tr) there.delete(key);
-      else if (change.rows[key]) { tr = row(change.rows[key]); if (!first) tr.classList.add("fresh"); }
+      if (!tr && change.rows[key]) { tr = row(change.rows[key]); if (!first) tr.classList.add("fresh"); }
       if (!tr) continue;
       if (tr.nextElementSibling !== before || tr.parentNode !== body) body.insertBefore(tr, before);
       before = tr;
     }
-    for (const tr of there.values()) if (!tr.contains(document.activeElement)) tr.remove();
     if (body.children.length) { one("table").hidden = false; one("empty")?.remove(); }
     if (chart && change.hours) { chart.dataset.values = JSON.stringify(change.hours); tillway.draw(chart); }
     // A page without a chart gets one with its first sale.
