@@ -66,7 +66,7 @@ pub const CHAIN_CATCH_UP: usize = 4_096;
 /// Lanes that may be paired with one node.
 pub const LANES: usize = 64;
 
-/// The code of a receipt as typed, in bytes. The longest has 84 characters; spaces come with typing.
+/// The code of a receipt as typed, in bytes. The longest has 87 characters; spaces come with typing.
 pub const RECEIPT_REF_BYTES: usize = 128;
 /// A claim code as typed, with every space and hyphen a person may add. The code itself has 59 characters.
 pub const CLAIM_CODE_BYTES: usize = 256;

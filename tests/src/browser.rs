@@ -56,10 +56,10 @@ struct Process(Child);
 impl Drop for Process {
     fn drop(&mut self) {
         // The driver and every process of the browser, which are of its group.
-        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw) {
-            if let Err(error) = rustix::process::kill_process_group(group, rustix::process::Signal::KILL) {
-                tracing::debug!(%error, "the browser was gone");
-            }
+        if let Some(group) = i32::try_from(self.0.id()).ok().and_then(rustix::process::Pid::from_raw)
+            && let Err(error) = rustix::process::kill_process_group(group, rustix::process::Signal::KILL)
+        {
+            tracing::debug!(%error, "the browser was gone");
         }
         drop(self.0.wait());
     }
