@@ -11,10 +11,11 @@ use protocol::topic::{Principal, may_publish, may_retain};
 
 use super::bucket::Bucket;
 use super::connect::{Connect, Will};
-use super::packet::{Fault, Head, Kind, Reader, Version, packet};
+use super::packet::{Fault, Head, Kind, Reader, Version, packet, text};
 use super::property::{self, id};
 use super::reason::Reason;
 use super::subscribe::Pending;
+use super::topics::Topics;
 
 /// What is done with a packet of the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,9 @@ pub struct Judge {
     /// Messages of QoS 1 on their way to the client. The broker takes acknowledgements only in order, and ends badly
     /// on any other.
     unacked: VecDeque<u16>,
+    topics: Topics,
+    /// The last packet was a message on a topic that was not remembered.
+    new_topic: bool,
     messages: Bucket,
     bytes: Bucket,
     maximum_packet: usize,
@@ -106,6 +110,8 @@ impl Judge {
             filters: HashSet::new(),
             pending: VecDeque::new(),
             unacked: VecDeque::new(),
+            topics: Topics::default(),
+            new_topic: false,
             messages: Bucket::new(now, limits::MQTT_MESSAGES_PER_SECOND, limits::MQTT_MESSAGES_AT_ONCE),
             bytes: Bucket::new(now, limits::MQTT_BYTES_PER_SECOND, limits::MQTT_BYTES_AT_ONCE),
             maximum_packet: connect.maximum_packet,
@@ -119,6 +125,7 @@ impl Judge {
     /// Why the client is shut out.
     pub fn up(&mut self, now: Instant, head: Head, frame: &[u8], admit: Admit<'_>) -> Result<Up, Reason> {
         let body = frame.get(head.bytes..head.total()).ok_or(Fault::Malformed("it ends too early"))?;
+        self.new_topic = false;
         self.measure(now, head)?;
         let flags = match head.kind {
             Kind::Publish => head.flags,
@@ -167,13 +174,22 @@ impl Judge {
         Ok(())
     }
 
-    fn publish(&self, flags: u8, body: &[u8]) -> Result<(), Reason> {
+    /// Whether the last packet was a message on a topic that was not lately spoken on.
+    pub const fn has_new_topic(&self) -> bool {
+        self.new_topic
+    }
+
+    fn publish(&mut self, flags: u8, body: &[u8]) -> Result<(), Reason> {
         let mut reader = Reader::new(body);
         let (duplicate, qos, retain) = (flags & 8 != 0, (flags >> 1) & 3, flags & 1 != 0);
         if qos == 3 || (qos == 0 && duplicate) {
             return Err(Fault::Malformed("a message with a QoS that there is not").into());
         }
-        let topic = reader.text()?;
+        let topic = reader.binary()?;
+        let known = self.topics.find(topic);
+        if known.is_none() {
+            text(topic)?;
+        }
         if qos == 2 {
             return Err(Reason::Qos);
         }
@@ -199,8 +215,19 @@ impl Judge {
                 return Err(Reason::Protocol("a subscription identifier in a message of a client"));
             }
         }
-        let topic = may_publish(self.who, self.shop, topic)?;
-        if retain && !may_retain(&topic) { Err(Reason::Retain) } else { Ok(()) }
+        let retainable = match known {
+            Some(retainable) => retainable,
+            None => self.allow(topic)?,
+        };
+        if retain && !retainable { Err(Reason::Retain) } else { Ok(()) }
+    }
+
+    /// Works out the right to a topic; whether its messages may be retained.
+    fn allow(&mut self, topic: &[u8]) -> Result<bool, Reason> {
+        let retainable = may_retain(&may_publish(self.who, self.shop, text(topic)?)?);
+        self.topics.remember(topic, retainable);
+        self.new_topic = true;
+        Ok(retainable)
     }
 
     /// Handed on without reason and properties: to the broker they are of no use.

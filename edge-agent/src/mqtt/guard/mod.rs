@@ -1,6 +1,7 @@
 //! The guard in front of the broker: TLS and the plain door, who may come in, and what becomes of each packet. The
 //! broker behind it is a wire that knows no rights; nothing reaches it that the guard has not read.
 
+mod batch;
 mod book;
 mod bucket;
 mod connect;
@@ -16,6 +17,7 @@ mod session;
 mod subscribe;
 #[cfg(test)]
 mod tests;
+mod topics;
 pub(super) mod upstream;
 
 use std::sync::{Arc, Mutex, PoisonError};

@@ -197,8 +197,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// It is none, or contains NUL.
     pub fn text(&mut self) -> Result<&'a str, Fault> {
-        let text = std::str::from_utf8(self.binary()?).map_err(|_| Fault::Malformed("a text that is not UTF-8"))?;
-        if text.contains('\0') { Err(Fault::Malformed("a NUL in a text")) } else { Ok(text) }
+        text(self.binary()?)
     }
 
     /// A packet identifier.
@@ -219,6 +218,15 @@ impl<'a> Reader<'a> {
     pub const fn end(self) -> Result<(), Fault> {
         if self.0.is_empty() { Ok(()) } else { Err(Fault::Malformed("bytes behind its end")) }
     }
+}
+
+/// Bytes as a text of the protocol.
+///
+/// # Errors
+/// They are not UTF-8, or contain NUL.
+pub fn text(bytes: &[u8]) -> Result<&str, Fault> {
+    let text = std::str::from_utf8(bytes).map_err(|_| Fault::Malformed("a text that is not UTF-8"))?;
+    if bytes.contains(&0) { Err(Fault::Malformed("a NUL in a text")) } else { Ok(text) }
 }
 
 /// Puts a whole packet together: first byte, length, body.

@@ -1,21 +1,19 @@
-//! Moves bytes between a client and the broker, both ways at once, packet by packet as `judge` says. What is passed is
-//! written from where it was read. A side that takes nothing for too long ends the connection; nothing queues up.
+//! Moves bytes between a client and the broker, both ways at once, as `batch` says of what was read: one reading, one
+//! writing. A side that takes nothing for too long ends the connection; nothing queues up.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 use protocol::limits;
-use protocol::topic::Principal;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, tcp};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::judge::{Down, Judge, Up};
-use super::packet::{Head, Kind, Reader, head};
+use super::batch::Batch;
+use super::judge::Judge;
 use super::reason::Reason;
-use super::upstream::BROKER_PACKET_BYTES;
 use super::{Counts, Guard};
 use crate::mqtt::broker::Name;
 
@@ -49,12 +47,10 @@ pub(super) struct Pumps<'g, S> {
     counts: &'g Counts,
     client_read: ReadHalf<S>,
     client_write: WriteHalf<S>,
-    broker_read: ReadHalf<TcpStream>,
-    broker_write: WriteHalf<TcpStream>,
+    broker: TcpStream,
     buffer: BytesMut,
     judge: Mutex<Judge>,
     keep_alive: Duration,
-    is_node: bool,
 }
 
 impl<'g, S: AsyncRead + AsyncWrite + Unpin> Pumps<'g, S> {
@@ -68,28 +64,27 @@ impl<'g, S: AsyncRead + AsyncWrite + Unpin> Pumps<'g, S> {
         keep_alive: u16,
     ) -> Self {
         let (client_read, client_write) = tokio::io::split(client);
-        let (broker_read, broker_write) = tokio::io::split(broker);
-        let is_node = matches!(judge.who, Principal::Node(_));
         let keep_alive = match keep_alive {
             0 => Duration::from_secs(limits::MQTT_SILENCE_SECONDS),
             seconds => Duration::from_millis(u64::from(seconds) * 1_500),
         };
         let (counts, judge) = (&guard.counts, Mutex::new(judge));
-        Self { counts, client_read, client_write, broker_read, broker_write, buffer, judge, keep_alive, is_node }
+        Self { counts, client_read, client_write, broker, buffer, judge, keep_alive }
     }
 
     /// Until one side ends it.
     pub(super) async fn run(&mut self, name: &Name) -> End {
-        let Self { counts, client_read, client_write, broker_read, broker_write, buffer, judge, keep_alive, is_node } =
-            self;
+        let Self { counts, client_read, client_write, broker, buffer, judge, keep_alive } = self;
+        // One task moves both ways: no lock is needed where the stream is known.
+        let (mut broker_read, broker) = broker.split();
         let (answers, answered) = mpsc::channel(ANSWERS);
         let up = async {
-            let mut up = UpPump { counts, judge, broker: broker_write, answers, name, is_node: *is_node };
+            let mut up = UpPump { counts, judge, broker, answers, name };
             up.run(client_read, buffer, *keep_alive).await
         };
         let down = async {
             let mut down = DownPump { counts, judge, client: client_write };
-            down.run(broker_read, answered).await
+            down.run(&mut broker_read, answered).await
         };
         tokio::select! {
             end = up => end,
@@ -99,7 +94,7 @@ impl<'g, S: AsyncRead + AsyncWrite + Unpin> Pumps<'g, S> {
 
     /// The two streams again.
     pub(super) fn into_streams(self) -> (S, TcpStream) {
-        (self.client_read.unsplit(self.client_write), self.broker_read.unsplit(self.broker_write))
+        (self.client_read.unsplit(self.client_write), self.broker)
     }
 }
 
@@ -117,10 +112,9 @@ async fn write(to: &mut (impl AsyncWrite + Unpin), bytes: &[u8], late: Reason) -
 struct UpPump<'a> {
     counts: &'a Counts,
     judge: &'a Mutex<Judge>,
-    broker: &'a mut WriteHalf<TcpStream>,
+    broker: tcp::WriteHalf<'a>,
     answers: mpsc::Sender<Vec<u8>>,
     name: &'a Name,
-    is_node: bool,
 }
 
 impl UpPump<'_> {
@@ -151,64 +145,24 @@ impl UpPump<'_> {
 
     /// Handles the whole packets in the buffer; how many there were.
     async fn take(&mut self, buffer: &mut BytesMut) -> Result<u64, End> {
-        // Everything from here on passes as it lies; `at` is where the next packet begins.
-        let (mut at, mut packets, mut messages, now) = (0, 0, 0, std::time::Instant::now());
-        let outcome = loop {
-            let rest = buffer.get(at..).unwrap_or_default();
-            let head = match head(rest, limits::MQTT_PACKET_BYTES) {
-                Ok(Some(head)) if head.total() <= rest.len() => head,
-                Ok(_) => break Ok(()),
-                Err(fault) => break Err(Reason::from(fault)),
-            };
-            let frame = rest.get(..head.total()).unwrap_or_default();
-            match self.ask(now, head, frame) {
-                Ok(Up::Pass) => {
-                    messages += u64::from(head.kind == Kind::Publish);
-                    at += head.total();
-                }
-                Ok(Up::Instead { broker, client }) => {
-                    self.pass(buffer, at).await?;
-                    at = 0;
-                    buffer.advance(head.total());
-                    write(self.broker, &broker.unwrap_or_default(), Reason::Unavailable).await?;
-                    if let Some(answer) = client {
-                        let late = Duration::from_millis(limits::MQTT_WRITE_MS);
-                        let sent = timeout(late, self.answers.send(answer)).await;
-                        sent.map_err(|_| Reason::Slow)?.map_err(|_| End::Gone)?;
-                    }
-                }
-                Ok(Up::Goodbye { will }) => {
-                    self.pass(buffer, at).await?;
-                    return Err(End::Goodbye { will });
-                }
-                Err(reason) => break Err(reason),
-            }
-            packets += 1;
-        };
-        self.counts.messages_up.increment(messages);
+        let batch = self.judged(buffer);
+        self.counts.messages_up.increment(batch.messages);
         // What was good before the packet that was not is handed on.
-        self.pass(buffer, at).await?;
-        outcome.map(|()| packets).map_err(End::from)
+        write(&mut self.broker, batch.handed_on(buffer), Reason::Unavailable).await?;
+        buffer.advance(batch.read);
+        if !batch.answers.is_empty() {
+            let late = Duration::from_millis(limits::MQTT_WRITE_MS);
+            let sent = timeout(late, self.answers.send(batch.answers)).await;
+            sent.map_err(|_| Reason::Slow)?.map_err(|_| End::Gone)?;
+        }
+        batch.end.map_or(Ok(batch.packets), Err)
     }
 
-    fn ask(&self, now: std::time::Instant, head: Head, frame: &[u8]) -> Result<Up, Reason> {
+    fn judged(&self, bytes: &[u8]) -> Batch {
         let upstream = self.name.upstream();
         let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
-        let verdict = judge.up(now, head, frame, &mut |filter| upstream.admit_filter(filter))?;
-        // Lanes speak on a handful of topics; the node names tickets, of which there is no end.
-        if self.is_node
-            && head.kind == Kind::Publish
-            && let Some(topic) = frame.get(head.bytes..).and_then(|body| Reader::new(body).binary().ok())
-        {
-            upstream.note_topic(topic);
-        }
-        Ok(verdict)
-    }
-
-    async fn pass(&mut self, buffer: &mut BytesMut, bytes: usize) -> Result<(), End> {
-        write(self.broker, buffer.get(..bytes).unwrap_or_default(), Reason::Unavailable).await?;
-        buffer.advance(bytes);
-        Ok(())
+        let mut admit = |filter: &str| upstream.admit_filter(filter);
+        Batch::up(&mut judge, std::time::Instant::now(), bytes, &mut admit, &mut |topic| upstream.note_topic(topic))
     }
 }
 
@@ -219,7 +173,7 @@ struct DownPump<'a, S> {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> DownPump<'_, S> {
-    async fn run(&mut self, broker: &mut ReadHalf<TcpStream>, mut answers: mpsc::Receiver<Vec<u8>>) -> End {
+    async fn run(&mut self, broker: &mut tcp::ReadHalf<'_>, mut answers: mpsc::Receiver<Vec<u8>>) -> End {
         let mut buffer = BytesMut::new();
         loop {
             buffer.reserve(CHUNK);
@@ -239,44 +193,20 @@ impl<S: AsyncRead + AsyncWrite + Unpin> DownPump<'_, S> {
 
     /// Handles the whole packets in the buffer.
     async fn take(&mut self, buffer: &mut BytesMut) -> Result<(), End> {
-        let (mut at, mut messages) = (0, 0);
-        let outcome = loop {
-            let rest = buffer.get(at..).unwrap_or_default();
-            let head = match head(rest, BROKER_PACKET_BYTES) {
-                Ok(Some(head)) if head.total() <= rest.len() => head,
-                Ok(_) => break Ok(()),
-                Err(_) => break Err(Reason::Unavailable),
-            };
-            let frame = rest.get(..head.total()).unwrap_or_default();
-            let verdict = self.judge.lock().unwrap_or_else(PoisonError::into_inner).down(head, frame);
-            match verdict {
-                Ok(Down::Pass) => {
-                    messages += u64::from(head.kind == Kind::Publish);
-                    at += head.total();
-                }
-                Ok(verdict @ (Down::Swap(_) | Down::Drop)) => {
-                    self.pass(buffer, at).await?;
-                    at = 0;
-                    buffer.advance(head.total());
-                    if let Down::Swap(other) = verdict {
-                        self.write(&other).await?;
-                    }
-                }
-                Err(reason) => break Err(reason),
-            }
+        let batch = {
+            let mut judge = self.judge.lock().unwrap_or_else(PoisonError::into_inner);
+            Batch::down(&mut judge, buffer)
         };
-        self.counts.messages_down.increment(messages);
-        self.pass(buffer, at).await?;
-        outcome.map_err(End::from)
-    }
-
-    async fn pass(&mut self, buffer: &mut BytesMut, bytes: usize) -> Result<(), End> {
-        self.write(buffer.get(..bytes).unwrap_or_default()).await?;
-        buffer.advance(bytes);
-        Ok(())
+        self.counts.messages_down.increment(batch.messages);
+        self.write(batch.handed_on(buffer)).await?;
+        buffer.advance(batch.read);
+        batch.end.map_or(Ok(()), Err)
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), End> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
         write(self.client, bytes, Reason::Slow).await?;
         // TLS keeps what it has not been told to send.
         match timeout(Duration::from_millis(limits::MQTT_WRITE_MS), self.client.flush()).await {
