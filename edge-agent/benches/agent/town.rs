@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -78,9 +79,12 @@ pub fn ask(program: &Path, arguments: &[&str]) -> anyhow::Result<Value> {
     Ok(serde_json::from_str(line).unwrap_or_default())
 }
 
-/// The agent.
+/// The agent that is measured: the one built with this bench, or the one that `TILLWAY_BENCH_AGENT` names.
 pub fn agent() -> &'static Path {
-    Path::new(env!("CARGO_BIN_EXE_edge-agent"))
+    static AGENT: OnceLock<PathBuf> = OnceLock::new();
+    AGENT.get_or_init(|| {
+        std::env::var_os("TILLWAY_BENCH_AGENT").map_or_else(|| env!("CARGO_BIN_EXE_edge-agent").into(), PathBuf::from)
+    })
 }
 
 /// Starts the agent and waits until it answers.
