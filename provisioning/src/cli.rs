@@ -148,11 +148,14 @@ fn say(enrolled: &Enrolled, json: bool) {
         "  terminals    https://{} on the LAN, http://{} on this box",
         enrolled.terminal_https, enrolled.terminal_http
     );
-    println!("  certificate  until {}", enrolled.certificate_expires_at);
+    let until = &enrolled.certificate_expires_at;
+    println!("  certificate  until {}", until.split_once('T').map_or(until.as_str(), |(day, _)| day));
     if let Some(aside) = &enrolled.set_aside {
         println!("  old node     {} (keep it until head office has all of its sales)", aside.display());
     }
-    println!("Start it: edge-agent run --config {}", enrolled.config.display());
+    println!("Start it:    edge-agent run --config {}", enrolled.config.display());
+    println!("Pair a till: edge-agent pairing create --config {}", enrolled.config.display());
+    println!("Its page:    http://{}/ on this box, once it runs", enrolled.terminal_http);
 }
 
 fn complain(error: &EnrollError, json: bool) {

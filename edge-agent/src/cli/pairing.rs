@@ -107,11 +107,16 @@ async fn create(config: &Path, lanes: u16, as_json: bool, out: &mut dyn Write) -
     }
     writeln!(out, "code            {}", text("code"))?;
     let tills = if lanes == 1 { "1 lane".to_owned() } else { format!("{lanes} lanes") };
-    writeln!(out, "for             {tills}, until {}", text("expires_at"))?;
+    writeln!(out, "for             {tills}, until {}", minute(&text("expires_at")))?;
     writeln!(out, "address         {url}")?;
     writeln!(out, "on this machine {loopback}")?;
     writeln!(out, "CA fingerprint  {}", fingerprint.as_deref().unwrap_or("none: enrol the node first"))?;
     Ok(())
+}
+
+/// A moment in RFC 3339 as a person reads it: to the minute, and in UTC because this box may stand anywhere.
+fn minute(at: &str) -> String {
+    at.parse::<jiff::Timestamp>().map_or_else(|_| at.to_owned(), |at| at.strftime("%Y-%m-%d %H:%M UTC").to_string())
 }
 
 fn layout(config: &Path) -> anyhow::Result<Layout> {

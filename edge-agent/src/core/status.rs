@@ -6,6 +6,8 @@ use protocol::id::LaneId;
 use protocol::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::health::Mqtt;
+
 /// A sale that has waited less long for head office is on its way, not held up.
 pub const ON_ITS_WAY_MILLIS: i64 = 30_000;
 /// How long after a start "not connected" only means "not yet".
@@ -260,6 +262,9 @@ pub struct NodeStatus {
     pub devices: Vec<Device>,
     /// Paired lanes.
     pub lanes: Vec<Lane>,
+    /// The shop's MQTT; none where there is none.
+    #[serde(default)]
+    pub mqtt: Option<Mqtt>,
     /// Addresses.
     pub doors: Vec<Door>,
     /// The last warnings and errors, newest first.
@@ -355,7 +360,7 @@ pub fn days_of_selling(free: u64, used: u64, first: Timestamp, last: Timestamp) 
 pub fn bytes(bytes: u64) -> String {
     match bytes {
         ..1_048_576 => format!("{} KiB", bytes >> 10),
-        1_048_576..10_737_418_240 => format!("{} MiB", bytes >> 20),
+        1_048_576..4_294_967_296 => format!("{} MiB", bytes >> 20),
         _ => format!("{} GiB", bytes >> 30),
     }
 }

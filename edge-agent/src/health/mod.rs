@@ -20,7 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::clock::Clock;
-use crate::core::health::{Facts, Report, judge};
+use crate::core::health::{Facts, Mqtt, Report, judge};
 use crate::snapshot::Snapshots;
 use crate::store::index::Index;
 use scrub::Findings;
@@ -40,6 +40,8 @@ pub struct Subject {
     pub index: Arc<Index>,
     /// What the check of all records found.
     pub findings: Findings,
+    /// How the shop's MQTT stands.
+    pub mqtt: watch::Receiver<Option<Mqtt>>,
     /// The time.
     pub clock: Clock,
 }
@@ -49,12 +51,14 @@ pub fn start(subject: Subject, mut stopping: watch::Receiver<bool>) -> (watch::R
     let mut certificates = sources::certificates(&subject.layout);
     let (publish, reports) = watch::channel(judge(look(&subject, &certificates)));
     let mut readings = subject.findings.follow();
+    let mut mqtt = subject.mqtt.clone();
     let task = tokio::spawn(async move {
         let (mut tick, mut looks) = (tokio::time::interval(EVERY), 0_u32);
         loop {
             tokio::select! {
                 _ = tick.tick() => {}
                 () = readings.changed() => {}
+                Ok(()) = mqtt.changed() => {}
                 () = crate::stop::asked(&mut stopping) => return,
             }
             looks = looks.wrapping_add(1);
@@ -102,6 +106,7 @@ fn look(subject: &Subject, certificates: &[crate::core::status::Certificate]) ->
         index_writes: !subject.index.is_stale(),
         damage: subject.findings.damage(),
         certificates: certificates.iter().filter_map(|certificate| certificate.warning(now)).collect(),
+        mqtt: subject.mqtt.borrow().clone(),
     };
     metrics::gauge!("tillway_ready").set(u32::from(judge(facts.clone()).ready()));
     facts

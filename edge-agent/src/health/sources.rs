@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use super::recent::Recent;
 use super::scrub::Findings;
 use crate::clock::Clock;
-use crate::core::health::Report;
+use crate::core::health::{Mqtt, Report};
 use crate::core::status::{Certificate, Device, Door, Lane, Ledger, NodeStatus, Uplink, Who, days_of_selling};
 use crate::desk::Desk;
 use crate::identity;
@@ -74,6 +74,8 @@ pub struct Sources {
     pub desk: Desk,
     /// Whether it can sell.
     pub health: watch::Receiver<Report>,
+    /// How the shop's MQTT stands.
+    pub mqtt: watch::Receiver<Option<Mqtt>>,
     /// What the check of all records found.
     pub findings: Findings,
     /// The last warnings and errors.
@@ -119,6 +121,7 @@ impl Sources {
             ledger: self.ledger(),
             devices: self.seams.devices.get().map(|ask| ask()).unwrap_or_default(),
             lanes: lanes.into_iter().map(lane).collect(),
+            mqtt: self.mqtt.borrow().clone(),
             doors: self.doors(),
             remarks: self.recent.newest_first(),
             ..NodeStatus::default()

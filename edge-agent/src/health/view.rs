@@ -54,8 +54,8 @@ impl<'a> StatusPage<'a> {
     /// Words for a status.
     pub fn new(status: &'a NodeStatus) -> Self {
         let lane = |lane: &crate::core::status::Lane| match lane.online {
-            Some(true) => (lane.name.clone(), "there", "good"),
-            Some(false) => (lane.name.clone(), "away", ""),
+            Some(true) => (lane.name.clone(), "connected", "good"),
+            Some(false) => (lane.name.clone(), "not connected", ""),
             None => (lane.name.clone(), "paired", ""),
         };
         let remark = |remark: &crate::core::status::Remark| {

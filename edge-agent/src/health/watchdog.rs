@@ -1,13 +1,17 @@
 //! Proves again and again that lanes could sell: the lane actor answers a question and the ledger's writer takes its
 //! turn. Only then the service manager is told that the node lives. A timer that runs proves nothing.
 
+use std::future::pending;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
 
 use super::notify::Notifier;
 use super::sources::Sources;
+use crate::core::health::Report;
 use crate::desk::Desk;
 use crate::ledger::Logs;
 
@@ -15,47 +19,81 @@ use crate::ledger::Logs;
 const EVERY: Duration = Duration::from_secs(10);
 
 /// Looks until the node stops. `READY=1` goes out once, with the first proof at which the node can sell.
-pub async fn run(sources: Arc<Sources>, notifier: Notifier, mut stopping: watch::Receiver<bool>) {
+pub async fn run(sources: Arc<Sources>, notifier: Notifier, stopping: watch::Receiver<bool>) {
+    let sentence = || {
+        let sources = Arc::clone(&sources);
+        async move { sources.status().await.headline }
+    };
+    attend((&sources.desk, &sources.logs), sources.health.clone(), sentence, notifier, stopping).await;
+}
+
+/// The sentence is found beside the proofs: it reads files, and a disk that takes minutes over one of them is no
+/// reason to end a node that sells.
+async fn attend<W: Future<Output = String>>(
+    (desk, logs): (&Desk, &Logs),
+    mut reports: watch::Receiver<Report>,
+    sentence: impl Fn() -> W,
+    notifier: Notifier,
+    mut stopping: watch::Receiver<bool>,
+) {
     if !notifier.is_heard() {
         return;
     }
     let every = notifier.watchdog.map_or(EVERY, |watchdog| watchdog / 4);
     let mut tick = tokio::time::interval(every.max(Duration::from_millis(10)));
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    let (mut reports, mut ready) = (sources.health.clone(), false);
+    let (mut ready, mut answers, mut telling) = (false, true, None);
     loop {
         tokio::select! {
             _ = tick.tick() => {}
             Ok(()) = reports.changed() => {}
+            said = found(&mut telling) => {
+                telling = None;
+                if answers {
+                    notifier.status(&said);
+                }
+                continue;
+            }
             () = crate::stop::asked(&mut stopping) => break,
         }
         // Half of what is granted: a proof that comes later would come too late.
-        if let Err(silent) = prove(&sources.desk, &sources.logs, every * 2).await {
+        let proof = prove(desk, logs, every * 2).await;
+        answers = proof.is_ok();
+        if let Err(silent) = proof {
             metrics::counter!("tillway_watchdog_silent_total", "what" => silent).increment(1);
             tracing::error!(reason = silent, "no sign of life: the service manager will start the node again");
             notifier.status(&format!("Not selling: {silent} does not answer."));
             continue;
         }
         notifier.alive();
-        if !ready && sources.health.borrow().ready() {
+        if !ready && reports.borrow().ready() {
             ready = true;
             notifier.ready();
         }
-        notifier.status(&sources.status().await.headline);
+        telling = telling.or_else(|| Some(Box::pin(sentence())));
     }
     notifier.stopping();
 }
 
-/// Asks the lanes and the ledger, each within some time.
+/// The sentence once it is found; never without a search.
+async fn found<W: Future<Output = String>>(telling: &mut Option<Pin<Box<W>>>) -> String {
+    match telling {
+        Some(sentence) => sentence.await,
+        None => pending().await,
+    }
+}
+
+/// Asks the lanes and the ledger, both within some time.
 ///
 /// # Errors
 /// Who does not answer.
 pub async fn prove(desk: &Desk, logs: &Logs, within: Duration) -> Result<(), &'static str> {
-    match tokio::time::timeout(within, desk.lanes()).await {
+    let until = Instant::now() + within;
+    match timeout_at(until, desk.lanes()).await {
         Ok(Ok(_)) => {}
         Ok(Err(_)) | Err(_) => return Err("the lane desk"),
     }
-    match tokio::time::timeout(within, logs.answers()).await {
+    match timeout_at(until, logs.answers()).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) | Err(_) => Err("the ledger"),
     }
@@ -107,6 +145,46 @@ mod tests {
         disk.heal();
         stuck.await.unwrap().unwrap();
         assert_eq!(prove(&desk, &logs, long).await, Ok(()));
+        answering.abort();
+    }
+
+    /// A desk that answers.
+    fn answering() -> (Desk, tokio::task::JoinHandle<()>) {
+        let (desk, mut asks) = Desk::new(1);
+        let task = tokio::spawn(async move {
+            while let Some(ask) = asks.recv().await {
+                if let Ask::Lanes(reply) = ask {
+                    drop(reply.send(Ok(Vec::new())));
+                }
+            }
+        });
+        (desk, task)
+    }
+
+    #[tokio::test]
+    async fn a_node_that_cannot_say_how_it_does_lives_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let node = NodeId::from_uuid(uuid::Uuid::from_u128(3));
+        let (logs, _) = Logs::open(dir.path(), node, Term(1), Options::default()).unwrap();
+        let (desk, answering) = answering();
+        let path = dir.path().join("notify");
+        let manager = tokio::net::UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::to(&path, Some(Duration::from_millis(200)));
+        let (stop, stopping) = watch::channel(false);
+        let (_reports, health) = watch::channel(Report::default());
+        // The disk hangs over a file that the sentence needs.
+        let attending = tokio::spawn(async move {
+            attend((&desk, &logs), health, pending::<String>, notifier, stopping).await;
+        });
+        let mut signs = 0;
+        while signs < 5 {
+            let mut bytes = [0; 256];
+            let heard = tokio::time::timeout(Duration::from_secs(30), manager.recv(&mut bytes));
+            let length = heard.await.expect("it lives, and says so").unwrap();
+            signs += u32::from(&bytes[..length] == b"WATCHDOG=1");
+        }
+        stop.send(true).unwrap();
+        attending.await.unwrap();
         answering.abort();
     }
 }

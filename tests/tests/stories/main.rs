@@ -9,5 +9,6 @@ mod pages;
 mod power;
 mod prices;
 mod printing;
+mod status;
 mod street;
 mod tenants;

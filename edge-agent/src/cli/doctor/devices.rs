@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use super::Patient;
 use super::finding::Finding;
 use super::network::{PATIENCE, answers, free};
+use crate::core::health::Mqtt;
 use crate::core::status::Level;
 
 /// How long a printer may think about its state.
@@ -97,9 +98,12 @@ pub(super) async fn mqtt(patient: &Patient) -> Vec<Finding> {
     let Some(mqtt) = patient.config.mqtt else {
         return vec![Finding::skip("mqtt", "it is switched off: there is no [mqtt] in node.toml")];
     };
-    let mut findings = Vec::new();
+    let stands = patient.status.as_ref().and_then(|status| status.mqtt.as_ref());
+    let mut findings: Vec<Finding> = stands.into_iter().flat_map(stands_badly).collect();
     for (name, wanted) in [("mqtt.tls", mqtt.tls), ("mqtt.plain", mqtt.plain)] {
         let found = match &patient.status {
+            // What answers there is another program.
+            Some(_) if stands.is_some_and(|stands| stands.shut.iter().any(|door| door.starts_with(name))) => continue,
             Some(_) if wanted.port() == 0 => Finding::skip("mqtt", format!("{name} took any free port")),
             Some(_) => answers(name, wanted).await,
             None => free(name, wanted, TcpListener::bind(wanted).await.map(drop)),
@@ -107,4 +111,19 @@ pub(super) async fn mqtt(patient: &Patient) -> Vec<Finding> {
         findings.push(Finding { check: "mqtt", ..found });
     }
     findings
+}
+
+/// What the running node says of its MQTT, as far as it is not well.
+pub(super) fn stands_badly(mqtt: &Mqtt) -> Vec<Finding> {
+    let down = mqtt.down.then(|| {
+        let cure = "its log says why: journalctl -u tillway-node | grep broker; tills sell meanwhile. If it stays so, \
+                    restart the node";
+        Finding::warn("mqtt", "the broker is down and is started again and again: tills do not see each other", cure)
+    });
+    let shut = |door: &String| {
+        let cure = "find who has it (ss -ltnp), end that program or change the address in node.toml; then restart the \
+                    node";
+        Finding::warn("mqtt", format!("a door is shut: {door}"), cure)
+    };
+    down.into_iter().chain(mqtt.shut.iter().map(shut)).collect()
 }

@@ -17,6 +17,11 @@ use crate::uplink;
 
 /// How long an answer of this box or of another may take.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
+/// What to do about a name that nobody knows: head office tells it to a box that enrols.
+const UNKNOWN_NAME: &str = "is the internet up, and is this the name by which head office was started (--public-host)? The \
+                            shop sells on; it tries again by itself";
+/// What to do about a door of head office that does not open.
+const SHUT_OUT: &str = "is head office up, does the firewall let TCP out to that port?";
 
 /// Whether each door is open, or could be opened.
 pub(super) async fn ports(patient: &Patient) -> Vec<Finding> {
@@ -105,13 +110,18 @@ pub(super) async fn head_office(patient: &Patient) -> Vec<Finding> {
 
 async fn quic(patient: &Patient) -> Vec<Finding> {
     let hq = &patient.config.hq.quic;
-    let cure = "is the internet up? The shop sells on; it tries again by itself";
     let found = match tokio::time::timeout(PATIENCE, tokio::net::lookup_host((hq.host(), hq.port()))).await {
         Ok(Ok(found)) => found.collect::<Vec<_>>(),
         Ok(Err(error)) => {
-            return vec![Finding::warn("head office", format!("the name {} is not known: {error}", hq.host()), cure)];
+            return vec![Finding::warn(
+                "head office",
+                format!("the name {} is not known: {error}", hq.host()),
+                UNKNOWN_NAME,
+            )];
         }
-        Err(_) => return vec![Finding::warn("head office", format!("the name {} was not resolved", hq.host()), cure)],
+        Err(_) => {
+            return vec![Finding::warn("head office", format!("the name {} was not resolved", hq.host()), UNKNOWN_NAME)];
+        }
     };
     let mut findings = Vec::new();
     if hq.host().parse::<IpAddr>().is_err() {
@@ -145,13 +155,17 @@ async fn quic(patient: &Patient) -> Vec<Finding> {
 }
 
 async fn tcp_door(name: &str, to: &HostPort) -> Finding {
-    let connected = tokio::time::timeout(PATIENCE, TcpStream::connect((to.host(), to.port()))).await;
-    let why = match connected {
+    let connected = tokio::time::timeout(PATIENCE, async {
+        let found: Vec<SocketAddr> =
+            tokio::net::lookup_host((to.host(), to.port())).await.map_err(|error| (error, UNKNOWN_NAME))?.collect();
+        TcpStream::connect(found.as_slice()).await.map_err(|error| (error, SHUT_OUT))
+    });
+    let (why, cure) = match connected.await {
         Ok(Ok(_)) => return Finding::ok("head office", format!("{name} {to} answers by TCP")),
-        Ok(Err(error)) => error.to_string(),
-        Err(_) => "no answer".to_owned(),
+        Ok(Err((error, cure))) => (error.to_string(), cure),
+        Err(_) => ("no answer".to_owned(), SHUT_OUT),
     };
-    Finding::warn("head office", format!("{name} {to} by TCP: {why}"), "does the firewall let TCP out to that port?")
+    Finding::warn("head office", format!("{name} {to} by TCP: {why}"), cure)
 }
 
 /// Host and port of a base URL.

@@ -99,3 +99,13 @@ fn a_key_that_others_may_read_is_named_with_its_cure() {
     std::fs::set_permissions(&key, std::fs::Permissions::from_mode(0o600)).unwrap();
     assert_eq!(identity::rights(&key, 0o600), None);
 }
+
+#[test]
+fn a_broker_that_is_down_and_a_door_that_is_shut_are_named_with_their_cure() {
+    use crate::core::health::Mqtt;
+    assert_eq!(devices::stands_badly(&Mqtt::default()), []);
+    let shut = vec!["mqtt.plain 127.0.0.1:1883 (Address already in use)".to_owned()];
+    let found = devices::stands_badly(&Mqtt { down: true, shut });
+    assert!(found.iter().all(|finding| finding.outcome == Outcome::Warn && finding.cure.is_some()), "{found:?}");
+    assert!(found[0].says.contains("broker is down") && found[1].says.contains("127.0.0.1:1883"), "{found:?}");
+}
