@@ -120,7 +120,11 @@ async fn quic(patient: &Patient) -> Vec<Finding> {
             )];
         }
         Err(_) => {
-            return vec![Finding::warn("head office", format!("the name {} was not resolved", hq.host()), UNKNOWN_NAME)];
+            return vec![Finding::warn(
+                "head office",
+                format!("the name {} was not resolved", hq.host()),
+                UNKNOWN_NAME,
+            )];
         }
     };
     let mut findings = Vec::new();
