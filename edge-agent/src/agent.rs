@@ -139,11 +139,13 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
 
     let patient = health::scrub::Patient { logs: layout.logs(), node: config.node.node_id, clock: clock.clone() };
     let findings = health::scrub::start(patient, stopping.clone());
+    let (mqtt_says, mqtt_stands) = watch::channel(None);
     let subject = health::Subject {
         layout: layout.clone(),
         snapshots: snapshots.clone(),
         index,
         findings: findings.clone(),
+        mqtt: mqtt_stands.clone(),
         clock: clock.clone(),
     };
     let (reports, health_task) = health::start(subject, stopping.clone());
@@ -157,6 +159,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         logs: logs.clone(),
         desk: desk.clone(),
         health: reports.clone(),
+        mqtt: mqtt_stands,
         findings,
         recent: health::recent::Recent::of_process(),
         seams: health::sources::Seams::default(),
@@ -190,6 +193,9 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     let mut background = JoinSet::new();
     background.spawn(telemetry::upkeep(recorder, layout.clone()));
     background.spawn(async move { drop(health_task.await) });
+    if let Some(mqtt) = &mqtt {
+        background.spawn(shop_mqtt::tell(mqtt.broker.clone(), mqtt.shut.clone(), mqtt_says, stopping.clone()));
+    }
 
     let uplink = start_uplink(&mut background, &layout, &sources, &stopping);
 

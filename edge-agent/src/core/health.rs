@@ -1,6 +1,6 @@
 //! Can this node sell? A judgement over facts that the shell gathered.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// Below so many free bytes the ledger will stop soon: days of selling, not minutes.
@@ -21,6 +21,32 @@ pub struct Facts {
     pub damage: Vec<String>,
     /// What is to be said of the certificates, a sentence each.
     pub certificates: Vec<String>,
+    /// The shop's MQTT; none where there is none, or it has not started yet.
+    pub mqtt: Option<Mqtt>,
+}
+
+/// How the shop's MQTT stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mqtt {
+    /// There is no broker, and not only for a moment.
+    pub down: bool,
+    /// Doors of the configuration that could not be opened: which, where and why.
+    pub shut: Vec<String>,
+}
+
+impl Mqtt {
+    /// What is to be said of it, a sentence each. None of it stops a sale.
+    pub fn warnings(&self) -> Vec<String> {
+        let down = self.down.then(|| {
+            "the MQTT broker is down: tills sell but do not see each other; it is started again by itself, and the log \
+             says why it does not stay"
+                .to_owned()
+        });
+        let shut = |door: &String| {
+            format!("an MQTT door is shut, {door}: change it in node.toml or end what has it, then restart the node")
+        };
+        down.into_iter().chain(self.shut.iter().map(shut)).collect()
+    }
 }
 
 /// How the node does.
@@ -61,6 +87,7 @@ pub fn judge(facts: Facts) -> Report {
     // Neither stops a sale: other records are whole, and a shop without head office sells.
     report.warnings.extend(facts.damage);
     report.warnings.extend(facts.certificates);
+    report.warnings.extend(facts.mqtt.iter().flat_map(Mqtt::warnings));
     report
 }
 
@@ -76,6 +103,7 @@ mod tests {
             index_writes: true,
             damage: vec![],
             certificates: vec![],
+            mqtt: Some(Mqtt::default()),
         };
         assert_eq!(judge(fine.clone()), Report::default());
         assert!(!judge(Facts { has_shop: false, ..fine.clone() }).ready());
@@ -83,8 +111,16 @@ mod tests {
         let low = judge(Facts { free_bytes: Some(100 << 20), index_writes: false, ..fine.clone() });
         assert!(low.ready());
         assert_eq!(low.warnings.len(), 2);
-        let damaged = judge(Facts { damage: vec!["segment 1".into()], certificates: vec!["ends".into()], ..fine });
+        let damaged =
+            judge(Facts { damage: vec!["segment 1".into()], certificates: vec!["ends".into()], ..fine.clone() });
         assert!(damaged.ready(), "the rest sells");
         assert_eq!(damaged.warnings, ["segment 1", "ends"]);
+        let mqtt = Some(Mqtt { down: true, shut: vec!["mqtt.plain 127.0.0.1:1883 (in use)".into()] });
+        let silent = judge(Facts { mqtt, ..fine });
+        assert!(silent.ready(), "no money moves over it");
+        assert!(
+            silent.warnings[0].contains("broker is down") && silent.warnings[1].contains("127.0.0.1:1883 (in use)")
+        );
+        assert_eq!(silent.warnings.len(), 2);
     }
 }

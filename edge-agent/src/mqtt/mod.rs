@@ -60,6 +60,8 @@ pub struct Mqtt {
     pub plain: Option<SocketAddr>,
     /// The login of the node's own client, good on the plain door until the node stops.
     pub own: Credentials,
+    /// Doors that could not be opened: which, where and why.
+    pub shut: Vec<String>,
     /// Whether there is a broker at the moment.
     pub broker: broker::Current,
     tasks: JoinSet<()>,
@@ -80,22 +82,32 @@ pub fn start(parts: Parts) -> Mqtt {
     tasks.spawn(stop_last(Arc::clone(&guard), stopping, stopper));
     tasks.spawn(async move { drop(keeper.await) });
     tasks.spawn(Arc::clone(&guard).watch_tokens());
+    let mut shut = Vec::new();
+    let mut open = |name, address, door| match open(address, name, door, &guard, &mut tasks) {
+        Ok(address) => Some(address),
+        Err(error) => {
+            shut.push(format!("{name} {address} ({error})"));
+            None
+        }
+    };
     let tls = match tls {
         Some(config) => {
             let mut config = rustls::ServerConfig::clone(&config);
             config.alpn_protocols = vec![b"mqtt".to_vec()];
             let door = Door::Tls(TlsAcceptor::from(Arc::new(config)));
-            open(doors.tls, "mqtt.tls", door, &guard, &mut tasks)
+            open("mqtt.tls", doors.tls, door)
         }
+        // That there is no certificate is said of the tills' door.
         None => None,
     };
     let plain = if doors.plain.ip().is_loopback() {
-        open(doors.plain, "mqtt.plain", Door::Plain, &guard, &mut tasks)
+        open("mqtt.plain", doors.plain, Door::Plain)
     } else {
         tracing::error!(address = %doors.plain, "mqtt.plain is not loopback: it carries tokens in clear and stays shut");
+        shut.push(format!("mqtt.plain {} (it is not loopback, and carries tokens in clear)", doors.plain));
         None
     };
-    Mqtt { tls, plain, own, broker, tasks }
+    Mqtt { tls, plain, own, shut, broker, tasks }
 }
 
 /// The node's own client says that it goes, and the lanes hear it, before the doors close.
@@ -108,18 +120,24 @@ async fn stop_last(guard: Arc<Guard>, mut stopping: watch::Receiver<bool>, stopp
     stopper.send_replace(true);
 }
 
-fn open(address: SocketAddr, key: &str, door: Door, guard: &Arc<Guard>, tasks: &mut JoinSet<()>) -> Option<SocketAddr> {
+fn open(
+    address: SocketAddr,
+    key: &str,
+    door: Door,
+    guard: &Arc<Guard>,
+    tasks: &mut JoinSet<()>,
+) -> std::io::Result<SocketAddr> {
     let bound = guard::listen(address).and_then(|listener: TcpListener| Ok((listener.local_addr()?, listener)));
     match bound {
         Ok((address, listener)) => {
             tasks.spawn(guard::serve(listener, door, Arc::clone(guard)));
-            Some(address)
+            Ok(address)
         }
         Err(error) => {
             metrics::counter!("tillway_mqtt_doors_shut_total").increment(1);
             tracing::error!(%error, %address, key, "an MQTT door stays shut: is another program there? change the \
                 address in node.toml, or end that program");
-            None
+            Err(error)
         }
     }
 }

@@ -41,9 +41,8 @@ pub struct Upstream {
     names: Mutex<Names>,
     wear: Mutex<Wear>,
     hasher: RandomState,
-    /// What a panic within the router does, from outside.
-    #[cfg(test)]
-    kill: Mutex<Option<Box<dyn FnOnce() + Send + Sync>>>,
+    /// Ends the router; gone once it was used.
+    end_router: Mutex<Option<Box<dyn FnOnce() + Send + Sync>>>,
 }
 
 /// Names of connections at the broker. It remembers each name for ever, so they are used again; one that was not taken
@@ -105,6 +104,15 @@ impl Upstream {
         wear.filters.len() >= limits::MQTT_BROKER_FILTERS || wear.topics.len() >= limits::MQTT_BROKER_TOPICS
     }
 
+    /// Ends the router as a panic within it does, at once and without a word to anybody. For whoever wants to see what
+    /// becomes of the shop then.
+    pub fn crash(&self) {
+        let end = self.end_router.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(end) = end {
+            end();
+        }
+    }
+
     pub(super) fn burnt(&self) -> usize {
         self.names.lock().unwrap_or_else(PoisonError::into_inner).burnt
     }
@@ -153,7 +161,6 @@ pub(super) struct Generation {
     end: oneshot::Sender<()>,
     server: JoinHandle<()>,
     router_is_alive: Arc<dyn Fn() -> bool + Send + Sync>,
-    end_router: Box<dyn FnOnce() + Send + Sync>,
 }
 
 impl Generation {
@@ -168,8 +175,7 @@ impl Generation {
             names: Mutex::new(Names { free: (0..limits::MQTT_CONNECTIONS * 2).collect(), burnt: 0 }),
             wear: Mutex::default(),
             hasher: RandomState::new(),
-            #[cfg(test)]
-            kill: Mutex::default(),
+            end_router: Mutex::default(),
         });
         let generation = Self::spawn(Arc::clone(&upstream))?;
         let up = async {
@@ -203,8 +209,6 @@ impl Generation {
         let link = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| router.spawn()))
             .map_err(|_| anyhow::anyhow!("no thread for it"))?;
         let (alive, ending, serving) = (link.clone(), link.clone(), link);
-        #[cfg(test)]
-        let serving_for_tests = serving.clone();
         let (end, ended) = oneshot::channel::<()>();
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (v4, v5) = (settings("v4", upstream.v4, &upstream), settings("v5", upstream.v5, &upstream));
@@ -219,25 +223,15 @@ impl Generation {
                 }
             });
         })?;
-        #[cfg(test)]
-        {
-            let link = serving_for_tests;
-            let kill = move || drop(LinkTx::new(usize::MAX, link, Arc::default()).shadow(""));
-            *upstream.kill.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(kill));
-        }
-        Ok(Self {
-            upstream,
-            end,
-            server,
-            router_is_alive: Arc::new(move || !alive.is_disconnected()),
-            end_router: Box::new(move || {
-                // The router has no end and holds on to itself. A question in the name of a connection that there is
-                // not makes it panic, which lets go of its memory and its thread.
-                if LinkTx::new(usize::MAX, ending, Arc::default()).shadow("").is_err() {
-                    tracing::debug!("the router had ended already");
-                }
-            }),
-        })
+        let end_router = move || {
+            // The router has no end and holds on to itself. A question in the name of a connection that there is not
+            // makes it panic, which lets go of its memory and its thread.
+            if LinkTx::new(usize::MAX, ending, Arc::default()).shadow("").is_err() {
+                tracing::debug!("the router had ended already");
+            }
+        };
+        *upstream.end_router.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(end_router));
+        Ok(Self { upstream, end, server, router_is_alive: Arc::new(move || !alive.is_disconnected()) })
     }
 
     pub(super) fn is_alive(&self) -> bool {
@@ -247,7 +241,7 @@ impl Generation {
     /// Frees ports, threads and memory. Returns at once; they follow.
     pub(super) fn end(self) {
         drop(self.end);
-        (self.end_router)();
+        self.upstream.crash();
     }
 }
 

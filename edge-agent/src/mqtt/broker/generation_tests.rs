@@ -43,8 +43,7 @@ async fn a_router_that_panics_is_noticed_and_another_takes_its_place() {
     let (mut current, sick, keeper) = super::super::start(stopping);
     let first = timeout(PATIENCE, current.wait_for(Option::is_some)).await.unwrap().unwrap().clone().unwrap();
     assert_eq!(first.number, 1);
-    // What a panic within the router does, from outside.
-    (first.kill.lock().unwrap().take().unwrap())();
+    first.crash();
     let next = |current: &Option<Arc<Upstream>>| current.as_ref().is_some_and(|upstream| upstream.number == 2);
     let second = timeout(PATIENCE, current.wait_for(next)).await.unwrap().unwrap().clone().unwrap();
     let name = second.name().unwrap();

@@ -23,6 +23,8 @@ use crate::core::pairing::{SecretHash, token_hash};
 
 /// How long a client that is shut out has to take the reason.
 const FAREWELL_WITHIN: Duration = Duration::from_millis(500);
+/// How long a client waits for its way to a broker that is being replaced: most do not come again when they are refused.
+const ATTACHED_WITHIN: Duration = Duration::from_secs(4);
 /// Bytes of a first packet: a will and a handful of properties.
 const CONNECT_BYTES: usize = 2 * limits::MQTT_WILL_BYTES + (4 << 10);
 
@@ -56,16 +58,23 @@ where
         Err(reason) => return refuse(&mut stream, spoken, reason, "").await,
     };
     let welcomed = welcome(guard, &connect, plain, &mut guest).await;
-    let (client, seat) = match welcomed {
+    let (client, mut seat) = match welcomed {
         Ok(welcomed) => welcomed,
         Err(reason) => return refuse(&mut stream, spoken, reason, connect.client_id).await,
     };
     let will = connect.will.as_ref().map(|will| will.publish(spoken, 1));
-    match attach(guard, &connect, &client, &mut stream).await {
+    let attached = tokio::select! {
+        attached = attach(guard, &connect, &client, &mut stream) => attached,
+        reason = shut_out(guard, &mut seat) => Err(reason),
+    };
+    match attached {
         Ok((broker, name)) => {
             run(guard, stream, buffer, &connect, client, seat, broker, name, will.as_deref(), peer).await;
         }
-        Err(reason) => refuse(&mut stream, spoken, reason, connect.client_id).await,
+        Err(reason) => {
+            drop(seat);
+            refuse(&mut stream, spoken, reason, connect.client_id).await;
+        }
     }
 }
 
@@ -157,6 +166,36 @@ fn login(guard: &Guard, connect: &Connect<'_>, plain: bool) -> Option<(Principal
     (LaneId::from_str(user).ok()? == lane).then(|| (Principal::Lane(lane), Some(token_hash(token))))
 }
 
+/// Resolves when a client has to go that did nothing wrong.
+async fn shut_out(guard: &Guard, seat: &mut Seated) -> Reason {
+    let mut stopping = guard.stopping.clone();
+    tokio::select! {
+        cut = seat.cut.wait_for(Option::is_some) => cut.ok().and_then(|reason| *reason).unwrap_or(Reason::Stopping),
+        () = crate::stop::asked(&mut stopping) => Reason::Stopping,
+    }
+}
+
+/// A connection at the broker of the moment, or at the next one when that one is no more.
+async fn reach(guard: &Guard, version: Version) -> Result<(tokio::net::TcpStream, crate::mqtt::broker::Name), Reason> {
+    let (mut brokers, mut failed) = (guard.broker.clone(), 0);
+    loop {
+        // Their numbers rise.
+        let next = brokers.wait_for(|broker| broker.as_ref().is_some_and(|broker| broker.number > failed)).await;
+        let current = next.ok().and_then(|broker| broker.clone()).ok_or(Reason::Unavailable)?;
+        let name = current.name().ok_or(Reason::Unavailable)?;
+        match upstream::open(&current, version, &name).await {
+            Ok(broker) => return Ok((broker, name)),
+            Err(error) => {
+                tracing::warn!(%error, "the MQTT broker does not answer");
+                failed = current.number;
+                if guard.sick.try_send(current.number).is_err() {
+                    tracing::debug!("enough have complained");
+                }
+            }
+        }
+    }
+}
+
 /// The way to the broker, and the word to the client that it is in.
 async fn attach<S>(
     guard: &Guard,
@@ -167,18 +206,8 @@ async fn attach<S>(
 where
     S: AsyncWrite + Unpin,
 {
-    let current = guard.broker.borrow().clone().ok_or(Reason::Unavailable)?;
-    let name = current.name().ok_or(Reason::Unavailable)?;
-    let broker = match upstream::open(&current, connect.version, &name).await {
-        Ok(broker) => broker,
-        Err(error) => {
-            tracing::warn!(%error, "the MQTT broker does not answer");
-            if guard.sick.try_send(current.number).is_err() {
-                tracing::debug!("enough have complained");
-            }
-            return Err(Reason::Unavailable);
-        }
-    };
+    let reached = timeout(ATTACHED_WITHIN, reach(guard, connect.version)).await;
+    let (broker, name) = reached.unwrap_or(Err(Reason::Unavailable))?;
     let welcome = Welcome {
         version: connect.version,
         assigned: connect.client_id.is_empty().then_some(client.id.as_str()),
@@ -215,11 +244,9 @@ async fn run<S>(
     tracing::debug!(%peer, client = client.id, version = version.name(), "an MQTT client is in");
     let judge = Judge::new(std::time::Instant::now(), client.who, guard.shop, connect);
     let mut pumps = Pumps::new(guard, stream, buffer, broker, judge, client.keep_alive);
-    let mut stopping = guard.stopping.clone();
     let end = tokio::select! {
         end = pumps.run(&name) => end,
-        cut = seat.cut.wait_for(Option::is_some) => End::Shut(cut.ok().and_then(|reason| *reason).unwrap_or(Reason::Stopping)),
-        () = crate::stop::asked(&mut stopping) => End::Shut(Reason::Stopping),
+        reason = shut_out(guard, &mut seat) => End::Shut(reason),
     };
     let (mut stream, broker) = pumps.into_streams();
     let will = match end {
