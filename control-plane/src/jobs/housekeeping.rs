@@ -1,4 +1,5 @@
-//! Upkeep: once an hour, what was kept for a time goes when the time is over. Tenant by tenant, so that no
+//! Upkeep: once an hour, what was kept for a time goes when the time is over, and months that ended are summed for the
+//! pages that look back over a year. Tenant by tenant, so that no
 //! statement sees two of them.
 
 use std::time::Duration;
@@ -10,7 +11,7 @@ use super::store;
 use crate::app::App;
 use crate::auth::throttle;
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
-use crate::domain::{identity, tenants};
+use crate::domain::{identity, sales, tenants};
 use crate::telemetry;
 
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -22,7 +23,7 @@ pub const SESSION_MILLIS: i64 = 90 * DAY_MILLIS;
 /// Records of who reached across tenants.
 pub const ACCESS_MILLIS: i64 = 400 * DAY_MILLIS;
 
-/// What one round removed.
+/// What one round did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removed {
     /// Idempotent answers.
@@ -33,16 +34,18 @@ pub struct Removed {
     pub tries: u64,
     /// Records of system access.
     pub access: u64,
+    /// Months that were summed; nothing that was removed.
+    pub months: u64,
 }
 
 /// Runs until `ending` turns true.
 pub async fn run(app: App, mut ending: watch::Receiver<bool>) {
     loop {
         // At the start too: a head office that is restarted every half hour is upkept all the same.
-        if let Ok(Removed { idempotency, sessions, tries, access }) =
+        if let Ok(Removed { idempotency, sessions, tries, access, months }) =
             telemetry::job("housekeeping", once(&app, app.clock.now())).await
         {
-            tracing::info!(idempotency, sessions, tries, access, "housekeeping removed what had expired");
+            tracing::info!(idempotency, sessions, tries, access, months, "housekeeping removed what had expired");
         }
         if tokio::time::timeout(EVERY, ending.wait_for(|ending| *ending)).await.is_ok() {
             return;
@@ -61,6 +64,7 @@ pub async fn once(app: &App, now: Timestamp) -> Result<Removed, DbError> {
         removed.idempotency += store::prune_idempotency(&mut tx, now.plus_millis(-IDEMPOTENCY_MILLIS)).await?;
         removed.sessions += identity::service::prune(&mut tx, now.plus_millis(-SESSION_MILLIS)).await?;
         tx.save().await?;
+        removed.months += sales::service::roll_years(app, tenant).await?;
     }
     let mut tx = SystemTx::begin(&app.db, SystemReason::Housekeeping).await?;
     removed.tries = store::prune_tries(&mut tx, now.plus_millis(-throttle::WINDOW_MILLIS)).await?;

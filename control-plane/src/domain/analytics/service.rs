@@ -1,15 +1,22 @@
 //! Figures out of the roll-ups, always in one currency.
 
-use protocol::id::ShopId;
+use protocol::id::{ShopId, TenantId};
 use protocol::limits;
-use time::Date;
+use time::{Date, Duration};
+use uuid::Uuid;
 
+use super::parts::{self, Parts};
 use super::rules::{self, Range, RangeError, one_currency};
 use super::store;
 use super::types::{DayFigures, Figures, HourFigures, Overview, ProductFigures, Series, ShopDay, ShopReport, Step};
+use crate::app::App;
+use crate::clock::utc;
 use crate::db::{DbError, TenantTx};
-use crate::domain::shops;
+use crate::domain::{sales, shops};
 use crate::http::ApiError;
+
+/// Products that the page of a shop names.
+const TOP: i64 = 10;
 
 /// Why figures were not given.
 #[derive(Debug, thiserror::Error)]
@@ -163,8 +170,75 @@ pub async fn shop_report(tx: &mut TenantTx, shop: ShopId, from: Date, to: Date) 
     if currencies.len() > 1 {
         return Ok(ShopReport::default());
     }
-    let top = store::top(tx.conn(), tenant, &now, 10).await.map_err(DbError::from)?;
-    Ok(ShopReport { currency: currencies.pop(), overview, before, steps, top })
+    let currency = currencies.pop();
+    let top = match &currency {
+        Some(currency) => top(tx, shop, currency, from, to).await?,
+        None => Vec::new(),
+    };
+    let changed_days = store::changed(tx.conn(), tenant, shop.as_uuid(), from, to).await.map_err(DbError::from)?;
+    Ok(ShopReport { currency, overview, before, steps, top, changed_days })
+}
+
+/// The products of a shop that came to most. A long range is put together from sums over a year so far that hold.
+async fn top(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    currency: &str,
+    from: Date,
+    to: Date,
+) -> Result<Vec<ProductFigures>, DbError> {
+    let parts = if (to - from).whole_days() < parts::PLAIN_DAYS {
+        Parts::plain(from, to)
+    } else {
+        // A sum that ends within a month after the range may be nearer than any inside.
+        let month = Duration::days(31);
+        let (first, last) = (from.checked_sub(month).unwrap_or(from), to.checked_add(month).unwrap_or(to));
+        Parts::of(from, to, &sales::service::sums_so_far(tx, shop, first, last).await?)
+    };
+    let asked = store::Top { shop: shop.as_uuid(), currency, from, to, parts: &parts, limit: TOP };
+    let tenant = tx.tenant().as_uuid();
+    Ok(store::top(tx.conn(), tenant, &asked).await?)
+}
+
+/// Makes all that is read of the transaction be of one moment: the parts of a page's figures belong together. Comes first.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn one_moment(tx: &mut TenantTx) -> Result<(), DbError> {
+    sales::service::one_snapshot(tx).await
+}
+
+/// The days `from..=to` of a shop, or of all, that have figures, have passed (before `today`) and were seen by nobody
+/// since; the page that shows them ends with [`see`].
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn unseen(
+    tx: &mut TenantTx,
+    shop: Option<ShopId>,
+    (from, to): (Date, Date),
+    today: Date,
+) -> Result<Vec<(Uuid, Date)>, DbError> {
+    let to = to.min(today.previous_day().unwrap_or(today));
+    if from > to {
+        return Ok(Vec::new());
+    }
+    let (tenant, shop) = (tx.tenant().as_uuid(), shop.map(|shop| shop.as_uuid()));
+    Ok(store::unseen(tx.conn(), tenant, shop, (from, to), limits::SHOP_DAYS).await?)
+}
+
+/// Notes that a person has seen these days: what arrives for them later changes figures that somebody knows, and is told.
+/// In a transaction of its own, after the page's has ended; usually there is nothing to write.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn see(app: &App, tenant: TenantId, days: &[(Uuid, Date)]) -> Result<(), DbError> {
+    if days.is_empty() {
+        return Ok(());
+    }
+    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    store::see(tx.conn(), tenant.as_uuid(), days, utc(app.clock.now())).await?;
+    tx.save().await
 }
 
 fn sum<'a>(all: impl Iterator<Item = &'a Figures>) -> Figures {

@@ -3,9 +3,10 @@
 use protocol::quantity::Quantity;
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Postgres, Row, query::Query};
-use time::Date;
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
+use super::parts::Parts;
 use super::rules::Range;
 use super::types::{DayFigures, Figures, HourFigures, Overview, ProductFigures, ShopDay};
 
@@ -59,17 +60,33 @@ const PRODUCTS: &str = "SELECT code, (array_agg(description ORDER BY business_da
     GROUP BY code
     ORDER BY CASE WHEN $5 THEN sum(quantity_milli) ELSE sum(net_minor) END DESC, code LIMIT $6";
 
-// The first ten of up to a year: the sum first, the name afterwards and only for those that are shown.
-const TOP: &str = "SELECT t.code, t.lines, t.quantity_milli, t.net_minor, t.tax_minor, (
-        SELECT d.description FROM app.product_days d
-        WHERE d.tenant_id = $1 AND d.shop_id = $2 AND d.code = t.code AND d.business_date BETWEEN $3 AND $4
-        ORDER BY d.business_date DESC LIMIT 1) AS description
+// The first ten of up to a year, out of the parts of `parts::Parts`. The sum first, the name afterwards and only for those
+// that are shown: as the last days called it, or the last sum over a year so far, or any day of the range.
+const TOP: &str = "SELECT t.code, t.lines, t.quantity_milli, t.net_minor, t.tax_minor, coalesce(
+        (SELECT d.description FROM app.product_days d
+         WHERE d.tenant_id = $1 AND d.shop_id = $2 AND d.currency = $3 AND d.code = t.code
+             AND d.business_date BETWEEN $5::date - 14 AND $5 ORDER BY d.business_date DESC LIMIT 1),
+        (SELECT y.description FROM app.product_years y
+         WHERE y.tenant_id = $1 AND y.shop_id = $2 AND y.currency = $3 AND y.code = t.code
+             AND y.through = ANY ($6::date[]) ORDER BY y.through DESC LIMIT 1),
+        (SELECT d.description FROM app.product_days d
+         WHERE d.tenant_id = $1 AND d.shop_id = $2 AND d.currency = $3 AND d.code = t.code
+             AND d.business_date BETWEEN $4 AND $5 ORDER BY d.business_date DESC LIMIT 1)) AS description
     FROM (
         SELECT code, sum(lines)::bigint AS lines, sum(quantity_milli)::bigint AS quantity_milli,
                sum(net_minor)::bigint AS net_minor, sum(tax_minor)::bigint AS tax_minor
-        FROM app.product_days
-        WHERE tenant_id = $1 AND shop_id = $2 AND business_date BETWEEN $3 AND $4
-        GROUP BY code ORDER BY sum(net_minor) DESC, code LIMIT $5
+        FROM (
+            SELECT d.code, p.sign * d.lines AS lines, p.sign * d.quantity_milli AS quantity_milli,
+                   p.sign * d.net_minor AS net_minor, p.sign * d.tax_minor AS tax_minor
+            FROM unnest($8::date[], $9::date[], $10::bigint[]) AS p (first, last, sign)
+            JOIN app.product_days d ON d.tenant_id = $1 AND d.shop_id = $2 AND d.currency = $3
+                AND d.business_date BETWEEN p.first AND p.last
+            UNION ALL
+            SELECT y.code, h.sign * y.lines, h.sign * y.quantity_milli, h.sign * y.net_minor, h.sign * y.tax_minor
+            FROM unnest($6::date[], $7::bigint[]) AS h (through, sign)
+            JOIN app.product_years y ON y.tenant_id = $1 AND y.shop_id = $2 AND y.currency = $3
+                AND y.through = h.through
+        ) parts GROUP BY code HAVING sum(lines) <> 0 ORDER BY sum(net_minor) DESC, code LIMIT $11
     ) t ORDER BY t.net_minor DESC, t.code";
 const SHOP_DAYS: &str =
     "SELECT shop_id, business_date, currency, sales, returns, lines, gross_sales_minor, returns_minor,
@@ -78,18 +95,52 @@ const SHOP_DAYS: &str =
     ORDER BY business_date DESC, shop_id, currency LIMIT $4";
 const LAST_DAY: &str = "SELECT max(business_date) AS last FROM app.sales_days WHERE tenant_id = $1 AND shop_id = $2";
 
-/// Every statement of this file, for the test that prepares them all.
-pub const STATEMENTS: &[&str] = &[OVERVIEW, STOCK, RESTATED, BY_DAY, BY_HOUR, PRODUCTS, TOP, SHOP_DAYS, LAST_DAY];
+// Days that had passed when they were shown and that nobody had seen.
+const SEE: &str = "INSERT INTO app.days_seen (tenant_id, shop_id, business_date, first_at)
+    SELECT $1, d.shop_id, d.business_date, $4::timestamptz
+    FROM unnest($2::uuid[], $3::date[]) AS d (shop_id, business_date)
+    ON CONFLICT DO NOTHING";
+const UNSEEN: &str = "SELECT DISTINCT d.shop_id, d.business_date FROM app.sales_days d
+    WHERE d.tenant_id = $1 AND ($2::uuid IS NULL OR d.shop_id = $2) AND d.business_date BETWEEN $3 AND $4
+        AND NOT EXISTS (SELECT FROM app.days_seen s WHERE s.tenant_id = $1 AND s.shop_id = d.shop_id
+                        AND s.business_date = d.business_date)
+    LIMIT $5";
+const CHANGED: &str = "SELECT count(*) FROM app.days_seen s
+    WHERE s.tenant_id = $1 AND s.shop_id = $2 AND s.business_date BETWEEN $3 AND $4 AND EXISTS (
+        SELECT FROM app.sales_days d WHERE d.tenant_id = $1 AND d.shop_id = $2 AND d.business_date = s.business_date
+            AND d.restated_at > s.first_at)";
 
-/// The products of one shop that came to most, over days that are both given.
-pub async fn top(
-    conn: &mut PgConnection,
-    tenant: Uuid,
-    range: &Range,
-    limit: i64,
-) -> Result<Vec<ProductFigures>, sqlx::Error> {
-    let rows = ranged(TOP, tenant, range).bind(limit).fetch_all(conn).await?;
-    rows.iter().map(product).collect()
+/// Every statement of this file, for the test that prepares them all.
+pub const STATEMENTS: &[&str] =
+    &[OVERVIEW, STOCK, RESTATED, BY_DAY, BY_HOUR, PRODUCTS, TOP, SHOP_DAYS, LAST_DAY, SEE, UNSEEN, CHANGED];
+
+/// What the first products are asked by: a shop, its currency, the days, and the parts they are put together from.
+#[derive(Debug)]
+pub struct Top<'a> {
+    /// The shop.
+    pub shop: Uuid,
+    /// Sums of one currency only.
+    pub currency: &'a str,
+    /// First day.
+    pub from: Date,
+    /// Last day.
+    pub to: Date,
+    /// What adds up to these days.
+    pub parts: &'a Parts,
+    /// How many products.
+    pub limit: i64,
+}
+
+/// The products of one shop that came to most.
+pub async fn top(conn: &mut PgConnection, tenant: Uuid, asked: &Top<'_>) -> Result<Vec<ProductFigures>, sqlx::Error> {
+    let heads: Vec<Date> = asked.parts.heads.iter().map(|head| head.0).collect();
+    let head_signs: Vec<i64> = asked.parts.heads.iter().map(|head| i64::from(head.1)).collect();
+    let firsts: Vec<Date> = asked.parts.days.iter().map(|days| days.0).collect();
+    let lasts: Vec<Date> = asked.parts.days.iter().map(|days| days.1).collect();
+    let signs: Vec<i64> = asked.parts.days.iter().map(|days| i64::from(days.2)).collect();
+    let query = sqlx::query(TOP).bind(tenant).bind(asked.shop).bind(asked.currency).bind(asked.from).bind(asked.to);
+    let query = query.bind(heads).bind(head_signs).bind(firsts).bind(lasts).bind(signs).bind(asked.limit);
+    query.fetch_all(conn).await?.iter().map(product).collect()
 }
 
 /// Each shop's trading days between two days, the newest first.
@@ -129,6 +180,39 @@ fn product(row: &PgRow) -> Result<ProductFigures, sqlx::Error> {
         net_minor: row.try_get("net_minor")?,
         tax_minor: row.try_get("tax_minor")?,
     })
+}
+
+/// Days with figures that no person has seen since they passed, at most `limit`.
+pub async fn unseen(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    shop: Option<Uuid>,
+    (from, to): (Date, Date),
+    limit: i64,
+) -> Result<Vec<(Uuid, Date)>, sqlx::Error> {
+    sqlx::query_as(UNSEEN).bind(tenant).bind(shop).bind(from).bind(to).bind(limit).fetch_all(conn).await
+}
+
+/// Notes that a person has seen these days.
+pub async fn see(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    days: &[(Uuid, Date)],
+    at: OffsetDateTime,
+) -> Result<(), sqlx::Error> {
+    let (shops, dates): (Vec<Uuid>, Vec<Date>) = days.iter().copied().unzip();
+    sqlx::query(SEE).bind(tenant).bind(shops).bind(dates).bind(at).execute(conn).await.map(drop)
+}
+
+/// How many days of a shop changed after a person had seen them.
+pub async fn changed(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    shop: Uuid,
+    from: Date,
+    to: Date,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar(CHANGED).bind(tenant).bind(shop).bind(from).bind(to).fetch_one(conn).await
 }
 
 type PgQuery = Query<'static, Postgres, sqlx::postgres::PgArguments>;

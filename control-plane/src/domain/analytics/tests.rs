@@ -161,3 +161,45 @@ async fn the_report_of_a_shop_adds_up_and_compares_weekdays() {
     assert_eq!(service::last_day(&mut tx, seat.shop).await.unwrap(), None);
     assert_eq!(service::shop_report(&mut tx, seat.shop, today, today).await.unwrap().overview.figures.sales, 0);
 }
+
+#[tokio::test]
+async fn what_comes_late_is_told_only_to_those_who_saw_other_figures() {
+    use crate::domain::sales::testing::{DAY, PASSWORD};
+    use crate::web::testing::Browser;
+    let mut rig = Rig::new().await;
+    let seat = rig.seat().await;
+    let sale = |number: u64, day| Made::sale(u128::from(number), &[("A", 1_000, 120_000)]).days(day).record(number);
+    let mut browser = Browser::signed_in(&rig.app, &seat.email, PASSWORD).await;
+    let told = "changed after somebody had looked";
+    let page = format!("/shops/{}?from=2011-01-07&to=2011-01-07", seat.shop);
+    // A backlog of days that have passed: nobody had seen them.
+    rig.ingest(&seat, vec![sale(1, -3), sale(2, -3), sale(3, 0)]).await.unwrap();
+    rig.app.clock.advance_millis(1_000);
+    rig.ingest(&seat, vec![sale(4, -3)]).await.unwrap();
+    rig.app.clock.advance_millis(1_000);
+    let shown = browser.get(&page).await.text;
+    assert!(shown.contains("£36.00") && !shown.contains(told), "{shown}");
+    // What comes now changes what was seen.
+    rig.app.clock.advance_millis(1_000);
+    rig.ingest(&seat, vec![sale(5, -3)]).await.unwrap();
+    let shown = browser.get(&page).await.text;
+    assert!(shown.contains("£48.00") && shown.contains("The figures of this day changed"), "{shown}");
+    let week = browser.get(&format!("/shops/{}?from=2011-01-04&to=2011-01-10", seat.shop)).await.text;
+    assert!(week.contains("The figures of one of these days changed"), "{week}");
+    // Of the day that runs everybody expects more; the overview counts as seen once it has passed.
+    rig.ingest(&seat, vec![sale(6, 0)]).await.unwrap();
+    let today = format!("/shops/{}?from=2011-01-10&to=2011-01-10", seat.shop);
+    assert!(!browser.get(&today).await.text.contains(told));
+    rig.app.clock.advance_millis(DAY);
+    let mut browser = Browser::signed_in(&rig.app, &seat.email, PASSWORD).await;
+    assert!(browser.get("/overview").await.text.contains("£24"));
+    rig.app.clock.advance_millis(1_000);
+    rig.ingest(&seat, vec![sale(7, 0)]).await.unwrap();
+    assert!(browser.get(&today).await.text.contains(told));
+    // What another company looked at is nobody's business.
+    let other = rig.seat().await;
+    let mut tx = rig.tx(other.tenant).await;
+    let day = time::macros::date!(2011 - 01 - 10);
+    assert!(service::unseen(&mut tx, Some(seat.shop), (day, day), time::Date::MAX).await.unwrap().is_empty());
+    assert_eq!(service::shop_report(&mut tx, seat.shop, day, day).await.unwrap().changed_days, 0);
+}

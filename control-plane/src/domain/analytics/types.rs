@@ -138,4 +138,6 @@ pub struct ShopReport {
     pub steps: Vec<Step>,
     /// The products that came to most.
     pub top: Vec<ProductFigures>,
+    /// Days whose figures changed after a person had seen them.
+    pub changed_days: i64,
 }

@@ -19,6 +19,7 @@ pub mod store;
 pub mod testing;
 pub mod tickets;
 pub mod types;
+pub mod years;
 
 #[cfg(test)]
 mod tests;

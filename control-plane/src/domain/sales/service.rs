@@ -3,11 +3,12 @@
 use protocol::id::{NodeId, Seq, ShopId, Stream, TenantId, Term};
 use protocol::ledger::{Hash, Record};
 use protocol::session::ack::RangeSet;
+use time::Date;
 
 use super::check::{self, CheckReport};
 use super::ingest::{self, Cursor};
 use super::types::{IngestError, IngestReport, LogCompleteness, LogStanding};
-use super::{completeness as complete, store};
+use super::{completeness as complete, store, years};
 use crate::app::App;
 use crate::db::{DbError, TenantTx};
 use crate::domain::fleet::NodeIdentity;
@@ -101,4 +102,30 @@ pub async fn hash_at(
 /// Whatever the database met.
 pub async fn rebuild(app: &App, tenant: TenantId) -> Result<CheckReport, DbError> {
     check::rebuild(&app.db, tenant, app.clock.now()).await
+}
+
+/// Makes the sums over a year so far of every month that ended (see [`years`]); answers how many.
+///
+/// # Errors
+/// Whatever the database met; what was made before stays.
+pub async fn roll_years(app: &App, tenant: TenantId) -> Result<u64, DbError> {
+    years::roll(&app.db, tenant, app.clock.now()).await
+}
+
+/// Ends of months between two days whose sums over the year so far hold every ticket of the shop, oldest first. They and
+/// what is read by them belong to one moment after [`one_snapshot`] only.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn sums_so_far(tx: &mut TenantTx, shop: ShopId, from: Date, to: Date) -> Result<Vec<Date>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    Ok(years::store::fresh(tx.conn(), tenant, shop.as_uuid(), from, to).await?)
+}
+
+/// Makes all further statements of the transaction see one moment. Comes first.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn one_snapshot(tx: &mut TenantTx) -> Result<(), DbError> {
+    Ok(years::store::one_snapshot(tx.conn()).await?)
 }

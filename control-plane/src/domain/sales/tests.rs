@@ -373,6 +373,7 @@ async fn every_statement_is_one_that_postgresql_takes() {
         analytics::store::STATEMENTS,
         crate::domain::catalog::store::STATEMENTS,
         crate::domain::pricing::store::STATEMENTS,
+        years::store::STATEMENTS,
         &check::store::statements(),
     ];
     let mut count = 0;

@@ -131,11 +131,15 @@ async fn one(
 ) -> PageResult {
     let now = app.clock.now();
     let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    analytics::service::one_moment(&mut tx).await?;
     let shop = service::get(&mut tx, ShopId::from_uuid(id)).await?;
     let last = analytics::service::last_day(&mut tx, shop.id).await?;
     let days = day::Days::of(&asked, service::today(&shop, now), last);
     let report = analytics::service::shop_report(&mut tx, shop.id, days.from, days.to).await?;
+    let unseen = analytics::service::unseen(&mut tx, Some(shop.id), (days.from, days.to), days.today).await?;
     let standing = fleet::service::standing(&mut tx, Some(shop.id)).await?;
+    drop(tx);
+    analytics::service::see(&app, caller.caller.tenant, &unseen).await?;
     let said = completeness(&shop, &standing, now);
     let row = |node: NodeStanding| BoxRow {
         contact: contact(&node, now),

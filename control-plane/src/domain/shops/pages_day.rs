@@ -101,6 +101,16 @@ impl Days {
         if self.single() { day(self.from) } else { format!("{} to {}", day(self.from), day(self.to)) }
     }
 
+    /// The days in few words, for the button that chooses others.
+    pub(super) fn short(&self) -> String {
+        let day = |date: Date| short_day(&date.to_string());
+        if self.single() {
+            self.text()
+        } else {
+            format!("{} \u{2013} {} {}", day(self.from), day(self.to), self.to.year())
+        }
+    }
+
     /// What they are compared with, in words.
     pub(super) fn against(&self) -> String {
         if self.single() {

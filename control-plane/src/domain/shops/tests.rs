@@ -92,6 +92,7 @@ async fn the_page_of_a_shop_says_what_it_sold_and_what_is_missing() {
     assert!(overview.text.contains(">£3,007<") && overview.text.contains("title=\"£7.00\""), "{}", overview.text);
     assert!(browser.get("/overview?to=2010-12-20").await.text.contains(">£0<"));
     rig.app.clock.advance_millis(2 * crate::domain::sales::testing::DAY);
+    let mut browser = Browser::signed_in(&rig.app, &seat.email, PASSWORD).await;
     assert!(browser.get(&path).await.text.contains("the last day with sales"));
     for odd in ["?from=x", "?from=2011-02-30&to=1", "?to=9999-12-31", "?from=0001-01-01&to=9999-12-31"] {
         assert_eq!(browser.get(&format!("{path}{odd}")).await.status, 200, "{odd}");

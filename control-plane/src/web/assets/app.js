@@ -17,10 +17,10 @@
     event.target.closest("[data-dismiss]")?.closest(".toast")?.remove();
     const copy = event.target.closest("[data-copy]");
     if (copy) navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).value).then(() => { const said = copy.textContent; copy.textContent = "Copied"; setTimeout(() => { copy.textContent = said; }, 1500); });
-    for (const menu of document.querySelectorAll("details.menu[open]")) if (!menu.contains(event.target)) menu.open = false;
+    for (const menu of document.querySelectorAll("details.menu[open], details.pick[open]")) if (!menu.contains(event.target)) menu.open = false;
   });
   document.addEventListener("keydown", (event) => {
-    if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
+    if (event.key === "Escape") for (const menu of document.querySelectorAll("details.menu[open], details.pick[open]")) { menu.open = false; menu.querySelector("summary").focus(); }
     if (event.key === "/" && !event.target.closest("input, textarea, select")) {
       const search = document.querySelector("[data-search]");
       if (search) { event.preventDefault(); search.focus(); }

@@ -62,6 +62,7 @@ pub const SOURCES: &[Source] = &[
     Source { table: "tickets", figures: DAY, sql: store::TICKETS, made: made_days },
     Source { table: "sales_hours", figures: HOUR, sql: store::SALES_HOURS, made: made_hours },
     Source { table: "product_days", figures: PRODUCT, sql: store::PRODUCT_DAYS, made: made_products },
+    Source { table: "product_years", figures: PRODUCT, sql: store::PRODUCT_YEARS, made: made_months },
     Source { table: "ticket_lines", figures: PRODUCT, sql: store::TICKET_LINES, made: made_lines },
     Source { table: "stock_days", figures: STOCK, sql: store::STOCK_DAYS, made: made_stock },
     Source { table: "write_offs", figures: STOCK, sql: store::WRITE_OFFS, made: made_stock },
@@ -210,6 +211,16 @@ fn made_products(shop: Uuid, sums: &RollUps, into: &mut Figures) {
         for sum in codes.values() {
             let figures = [sum.lines, sum.quantity_milli, sum.net_minor, sum.tax_minor];
             add(into, (shop, *date, currency.to_string()), &figures);
+        }
+    }
+}
+
+/// By month, under its first day.
+fn made_months(shop: Uuid, sums: &RollUps, into: &mut Figures) {
+    for ((date, currency), codes) in &sums.products {
+        for sum in codes.values() {
+            let figures = [sum.lines, sum.quantity_milli, sum.net_minor, sum.tax_minor];
+            add(into, (shop, date.replace_day(1).unwrap_or(*date), currency.to_string()), &figures);
         }
     }
 }

@@ -28,7 +28,34 @@ pub const SALES_HOURS: &str = "SELECT shop_id, business_date, currency, ARRAY[su
 pub const PRODUCT_DAYS: &str = "SELECT shop_id, business_date, currency, ARRAY[sum(lines)::bigint,
         sum(quantity_milli)::bigint, sum(net_minor)::bigint, sum(tax_minor)::bigint] AS figures
     FROM app.product_days WHERE tenant_id = $1 GROUP BY shop_id, business_date, currency";
-/// The same out of the lines.
+/// Sums of the products of a month, as a page over a long range counts them: the sum over the year so far less the days of
+/// the months before, where the sum holds as many tickets as there are; the days otherwise.
+pub const PRODUCT_YEARS: &str = "WITH heads AS (
+        SELECT h.shop_id, h.through FROM app.product_year_heads h
+        WHERE h.tenant_id = $1 AND h.tickets = (
+            SELECT coalesce(sum(d.sales + d.returns), 0) FROM app.sales_days d
+            WHERE d.tenant_id = $1 AND d.shop_id = h.shop_id
+                AND d.business_date BETWEEN date_trunc('year', h.through)::date AND h.through)
+    ), parts AS (
+        SELECT y.shop_id, date_trunc('month', y.through)::date AS business_date, y.currency, y.lines, y.quantity_milli,
+               y.net_minor, y.tax_minor
+        FROM heads h JOIN app.product_years y ON y.tenant_id = $1 AND y.shop_id = h.shop_id AND y.through = h.through
+        UNION ALL
+        SELECT d.shop_id, date_trunc('month', h.through)::date, d.currency, -d.lines, -d.quantity_milli, -d.net_minor,
+               -d.tax_minor
+        FROM heads h JOIN app.product_days d ON d.tenant_id = $1 AND d.shop_id = h.shop_id
+            AND d.business_date >= date_trunc('year', h.through) AND d.business_date < date_trunc('month', h.through)
+        UNION ALL
+        SELECT d.shop_id, date_trunc('month', d.business_date)::date, d.currency, d.lines, d.quantity_milli, d.net_minor,
+               d.tax_minor
+        FROM app.product_days d WHERE d.tenant_id = $1 AND NOT EXISTS (
+            SELECT FROM heads h WHERE h.shop_id = d.shop_id
+                AND date_trunc('month', h.through) = date_trunc('month', d.business_date))
+    )
+    SELECT shop_id, business_date, currency, ARRAY[sum(lines)::bigint, sum(quantity_milli)::bigint,
+        sum(net_minor)::bigint, sum(tax_minor)::bigint] AS figures
+    FROM parts GROUP BY shop_id, business_date, currency";
+/// Products of a day out of the lines.
 pub const TICKET_LINES: &str = "SELECT shop_id, business_date, '' AS currency, ARRAY[count(*),
         sum(quantity_milli)::bigint, sum(net_minor)::bigint, sum(tax_minor)::bigint] AS figures
     FROM app.ticket_lines WHERE tenant_id = $1 GROUP BY shop_id, business_date";
