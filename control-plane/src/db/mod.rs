@@ -19,4 +19,4 @@ pub use error::DbError;
 pub use pool::{Db, Limits, Urls};
 pub use schema::{migrate, migrate_owner, prepare_cluster};
 pub use system_tx::{SystemReason, SystemTx};
-pub use tenant_tx::TenantTx;
+pub use tenant_tx::{PageTimes, TenantTx};

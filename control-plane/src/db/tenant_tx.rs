@@ -49,6 +49,17 @@ impl TenantTx {
     }
 }
 
+/// Against which a page session is held.
+#[derive(Clone, Copy, Debug)]
+pub struct PageTimes {
+    /// Now.
+    pub now: Timestamp,
+    /// One that was last used before this has ended.
+    pub idle_since: Timestamp,
+    /// A use is noted unless one was noted after this; none when nobody uses it.
+    pub note_since: Option<Timestamp>,
+}
+
 impl Db {
     /// Whose session it is, if it stands: not ended, not expired, membership and tenant in order. One round
     /// trip outside any transaction, asked on every request, so that an ended session is refused at once.
@@ -79,13 +90,16 @@ impl Db {
         &self,
         tenant: TenantId,
         hash: &[u8; 32],
-        now: Timestamp,
+        times: PageTimes,
     ) -> Result<Option<(Uuid, PersonId, String)>, DbError> {
         let found: Option<(Uuid, Uuid, String)> =
-            sqlx::query_as("SELECT session_id, person_id, tenant_name FROM app.page_standing($1, $2, $3)")
+            sqlx::query_as("SELECT session_id, person_id, tenant_name FROM app.page_standing($1, $2, $3, $4, $5, $6)")
                 .bind(tenant.as_uuid())
                 .bind(hash)
-                .bind(utc(now))
+                .bind(utc(times.now))
+                .bind(utc(times.idle_since))
+                .bind(utc(times.note_since.unwrap_or(times.now)))
+                .bind(times.note_since.is_some())
                 .fetch_optional(self.app())
                 .await?;
         Ok(found.map(|(session, person, name)| (session, PersonId::from_uuid(person), name)))

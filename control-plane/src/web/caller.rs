@@ -9,6 +9,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use protocol::id::PersonId;
 
 use super::cookie::{self, Way};
 use super::respond::{self, encoded, own_path};
@@ -16,6 +17,7 @@ use super::{Flash, PageError, PageResult};
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::domain::identity;
+use crate::http::ApiResult;
 use crate::http::context::Context;
 
 /// The cookie of a message, whatever the way: it says nothing that is worth stealing.
@@ -37,6 +39,8 @@ pub struct PageCaller {
     pub(super) csrf: String,
     pub(super) flash: Option<Flash>,
     pub(super) way: Way,
+    /// Whether a proxy in front of us is believed.
+    pub(super) proxied: bool,
 }
 
 impl PageCaller {
@@ -73,8 +77,21 @@ impl PageCaller {
     /// # Errors
     /// Whatever the database met.
     pub async fn still_stands(&self, app: &App) -> Result<bool, PageError> {
-        Ok(identity::service::page_caller(app, &self.key).await?.is_some())
+        Ok(identity::service::page_caller(app, &self.key, false).await?.is_some())
     }
+}
+
+/// The e-mail of a person, remembered in the process.
+///
+/// # Errors
+/// NOT_FOUND for a person who is gone, or whatever the database met.
+pub async fn email_of(app: &App, person: PersonId) -> ApiResult<Arc<str>> {
+    if let Some(email) = app.web.email(person) {
+        return Ok(email);
+    }
+    let email: Arc<str> = identity::service::email(app, person).await?.into();
+    app.web.keep_email(person, &email);
+    Ok(email)
 }
 
 /// Goes on to a page of ours, which shows the message.
@@ -109,24 +126,19 @@ impl FromRequestParts<App> for PageCaller {
         let Some(key) = cookie::read(&parts.headers, way.session_name()).map(str::to_owned) else {
             return Err(to_sign_in(parts));
         };
-        let found = identity::service::page_caller(app, &key).await.map_err(|error| refused(error.into()))?;
+        // A live page left open looks on by itself for ever: its stream is nobody's use of the session.
+        let stream = parts.headers.get(header::ACCEPT).is_some_and(|value| value.as_bytes() == b"text/event-stream");
+        let found = identity::service::page_caller(app, &key, !stream).await.map_err(|error| refused(error.into()))?;
         let Some(found) = found else { return Err(to_sign_in(parts)) };
         if let Some(context) = parts.extensions.get::<Context>() {
             context.set_caller(found.caller);
         }
         app.gates.tenant(found.caller.tenant).map_err(|error| refused(error.into()))?;
-        let email = match app.web.email(found.caller.person) {
-            Some(email) => email,
-            None => {
-                let email = identity::service::email(app, found.caller.person).await;
-                let email: Arc<str> = email.map_err(|error| refused(error.into()))?.into();
-                app.web.keep_email(found.caller.person, &email);
-                email
-            }
-        };
+        let email = email_of(app, found.caller.person).await.map_err(|error| refused(error.into()))?;
         let flash = flash_of(parts);
         let (caller, tenant_name, csrf) = (found.caller, found.tenant_name, found.csrf);
-        let caller = Self { caller, tenant_name, email, key, csrf, flash, way };
+        let proxied = app.trust_forwarded;
+        let caller = Self { caller, tenant_name, email, key, csrf, flash, way, proxied };
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }

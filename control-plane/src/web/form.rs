@@ -30,13 +30,16 @@ enum Origin {
     Unsaid,
 }
 
-fn origin(headers: &HeaderMap) -> Origin {
+/// `proxied`: the proxy in front of us says which host the browser asked (`--trust-forwarded`). Without one, anybody
+/// could say it.
+fn origin(headers: &HeaderMap, proxied: bool) -> Origin {
     let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
     if let Some(site) = text("sec-fetch-site") {
         return if site == "same-origin" { Origin::Ours } else { Origin::Foreign };
     }
     let Some(origin) = text("origin") else { return Origin::Unsaid };
-    let host = text("x-forwarded-host").or_else(|| text("host")).unwrap_or_default();
+    let forwarded = text("x-forwarded-host").filter(|_| proxied);
+    let host = forwarded.or_else(|| text("host")).unwrap_or_default();
     let named = origin.split_once("://").map(|(_, named)| named);
     if named.is_some_and(|named| named.eq_ignore_ascii_case(host)) { Origin::Ours } else { Origin::Foreign }
 }
@@ -52,7 +55,7 @@ fn foreign() -> PageError {
 /// AUTHZ, in words for a person.
 pub fn check(caller: &PageCaller, headers: &HeaderMap, token: &str) -> Result<(), PageError> {
     let right: bool = caller.csrf.as_bytes().ct_eq(token.as_bytes()).into();
-    if origin(headers) == Origin::Foreign || !right {
+    if origin(headers, caller.proxied) == Origin::Foreign || !right {
         metrics::counter!("tillway_pages_foreign_forms_total").increment(1);
         return Err(foreign());
     }
@@ -101,11 +104,11 @@ impl<T: DeserializeOwned> FromRequest<App> for Form<T> {
 impl<T: DeserializeOwned> FromRequest<App> for OpenForm<T> {
     type Rejection = Response;
 
-    async fn from_request(request: Request, _: &App) -> Result<Self, Response> {
+    async fn from_request(request: Request, app: &App) -> Result<Self, Response> {
         let (parts, stream) = request.into_parts();
         let refused = |error: PageError| error.into_response();
         // There is no session to hold a token against: the browser must say that the form is ours. All do.
-        if origin(&parts.headers) != Origin::Ours {
+        if origin(&parts.headers, app.trust_forwarded) != Origin::Ours {
             return Err(refused(foreign()));
         }
         let bytes = body::read(stream, limits::HTTP_BODY_BYTES).await.map_err(|error| refused(error.into()))?;
@@ -121,11 +124,12 @@ mod tests {
 
     #[test]
     fn the_browser_s_word_decides() {
-        let of = |pairs: &[(&'static str, &'static str)]| {
+        let said = |pairs: &[(&'static str, &'static str)], proxied| {
             let pairs =
                 pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
-            origin(&pairs.collect())
+            origin(&pairs.collect(), proxied)
         };
+        let of = |pairs: &[(&'static str, &'static str)]| said(pairs, false);
         assert_eq!(of(&[]), Origin::Unsaid);
         assert_eq!(of(&[("sec-fetch-site", "same-origin"), ("origin", "null")]), Origin::Ours);
         for site in ["cross-site", "same-site", "none"] {
@@ -135,5 +139,11 @@ mod tests {
         for (origin, host) in [("http://evil", "hq"), ("null", "hq"), ("http://hq:2", "hq:1"), ("http://", "hq")] {
             assert_eq!(of(&[("origin", origin), ("host", host)]), Origin::Foreign, "{origin}");
         }
+        // Which host the browser asked is the proxy's word where there is one, and nobody's elsewhere.
+        let forged = [("origin", "http://evil"), ("host", "hq"), ("x-forwarded-host", "evil")];
+        let behind = [("origin", "https://hq.example"), ("host", "127.0.0.1:8080"), ("x-forwarded-host", "hq.example")];
+        assert_eq!((said(&forged, false), said(&forged, true)), (Origin::Foreign, Origin::Ours));
+        assert_eq!((said(&behind, false), said(&behind, true)), (Origin::Foreign, Origin::Ours));
+        assert_eq!(said(&[("origin", "http://hq:1"), ("host", "hq:1")], true), Origin::Ours);
     }
 }

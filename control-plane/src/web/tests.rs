@@ -1,6 +1,7 @@
 //! Every page asks who you are; sign-in, sign-out and forms hold against other sites; errors are pages for people.
 
-use axum::http::{StatusCode, header};
+use axum::body::Body;
+use axum::http::{Request, StatusCode, header};
 use protocol::timestamp::Timestamp;
 
 use super::testing::Browser;
@@ -9,7 +10,7 @@ use crate::app::App;
 use crate::auth::throttle;
 use crate::clock::Clock;
 use crate::db::testing::TestDb;
-use crate::domain::identity::rules::PAGE_MILLIS;
+use crate::domain::identity::rules::{PAGE_IDLE_MILLIS, PAGE_MILLIS, PAGE_NOTE_MILLIS};
 use crate::domain::tenants;
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
@@ -102,11 +103,57 @@ async fn signing_in_leads_where_one_wanted_to_go_and_nowhere_else() {
     assert!(cookie.contains("HttpOnly; SameSite=Lax; Max-Age=604800"), "{cookie}");
     let again = browser.get("/sign-in").await;
     assert_eq!(again.location(), "/", "who is in goes on");
-    // The session ends by age.
-    app.clock.advance_millis(PAGE_MILLIS - 1);
-    assert_eq!(browser.get("/").await.status, StatusCode::OK);
+    // Used every day, the session ends by age.
+    let mut left = PAGE_MILLIS - 1;
+    while left > 0 {
+        let step = left.min(PAGE_IDLE_MILLIS - 1);
+        app.clock.advance_millis(step);
+        assert_eq!(browser.get("/").await.status, StatusCode::OK, "{left} ms before its end");
+        left -= step;
+    }
     app.clock.advance_millis(1);
     assert_eq!(browser.get("/").await.location(), "/sign-in");
+}
+
+#[tokio::test]
+async fn a_session_that_nobody_uses_ends_though_its_page_looks_on() {
+    let (_test, app) = hq().await;
+    let mut used = Browser::signed_in(&app, "owner@alpha.example", PASSWORD).await;
+    let mut left = Browser::signed_in(&app, "owner@alpha.example", PASSWORD).await;
+    let hour = PAGE_IDLE_MILLIS / 12;
+    for _ in 0..11 {
+        app.clock.advance_millis(hour);
+        assert_eq!(used.get("/receipts").await.status, StatusCode::OK);
+        let stream = Request::builder().uri("/sales/live/events").header(header::ACCEPT, "text/event-stream");
+        assert_eq!(left.ask(stream.body(Body::empty()).unwrap()).await.status(), StatusCode::OK);
+    }
+    app.clock.advance_millis(hour);
+    assert_eq!(left.get("/receipts").await.location(), "/sign-in?next=/receipts");
+    assert_eq!(used.get("/receipts").await.status, StatusCode::OK);
+    // A note may be as old as PAGE_NOTE_MILLIS, and no older.
+    app.clock.advance_millis(PAGE_NOTE_MILLIS + 1);
+    assert_eq!(used.get("/receipts").await.status, StatusCode::OK);
+    app.clock.advance_millis(PAGE_IDLE_MILLIS - 1);
+    assert_eq!(used.get("/receipts").await.status, StatusCode::OK);
+    app.clock.advance_millis(PAGE_IDLE_MILLIS);
+    assert_eq!(used.get("/receipts").await.location(), "/sign-in?next=/receipts");
+}
+
+#[tokio::test]
+async fn the_host_of_a_form_is_the_proxy_s_word_only_where_there_is_one() {
+    let (_test, mut app) = hq().await;
+    for (trusted, forwarded, expected) in [
+        (false, "evil.example", StatusCode::FORBIDDEN),
+        (true, "evil.example", StatusCode::SEE_OTHER),
+        (true, "hq", StatusCode::FORBIDDEN),
+    ] {
+        app.trust_forwarded = trusted;
+        let form = format!("email=owner%40alpha.example&password={}", PASSWORD.replace(' ', "+"));
+        let request = Request::post("/sign-in").header("content-type", "application/x-www-form-urlencoded");
+        let request = request.header("origin", "https://evil.example").header("host", "hq");
+        let request = request.header("x-forwarded-host", forwarded).body(Body::from(form)).unwrap();
+        assert_eq!(Browser::new(&app).ask(request).await.status(), expected, "{trusted} {forwarded}");
+    }
 }
 
 #[tokio::test]
@@ -145,7 +192,7 @@ async fn somebody_of_several_companies_chooses_one_and_only_one_of_theirs() {
     let bearer = format!("Bearer {ticket}");
     let headers = [("authorization", bearer.as_str())];
     let method = axum::http::Method::GET;
-    let api = crate::http::testing::ask(&browser.router, method, "/v1/auth/me", &headers, axum::body::Body::empty());
+    let api = crate::http::testing::ask(&browser.router, method, "/v1/auth/me", &headers, Body::empty());
     assert_eq!(api.await.status, StatusCode::UNAUTHORIZED);
     let tenant = beta.tenant.to_string();
     let fields = [("ticket", ticket.as_str()), ("tenant", &tenant), ("next", "/receipts")];
@@ -213,7 +260,10 @@ async fn errors_are_pages_for_people_and_json_for_programs() {
     for _ in 0..3_000 {
         let page = browser.get("/healthz").await;
         if page.status == StatusCode::TOO_MANY_REQUESTS {
-            slowed = Some(browser.get("/").await);
+            // On a slow machine a place has come free again meanwhile.
+            slowed = Some(browser.get("/").await).filter(|page| page.status == StatusCode::TOO_MANY_REQUESTS);
+        }
+        if slowed.is_some() {
             break;
         }
     }

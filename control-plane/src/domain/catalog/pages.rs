@@ -5,6 +5,7 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use protocol::collection::Unit;
+use protocol::id::PersonId;
 use protocol::limits;
 use serde::Deserialize;
 
@@ -18,6 +19,7 @@ use crate::domain::pricing::service::Reach;
 use crate::domain::pricing::types::{PriceChange, Source};
 use crate::domain::{pricing, shops};
 use crate::http::{ApiError, Query};
+use crate::web::caller::email_of;
 use crate::web::respond::encoded;
 use crate::web::{Flash, Form, Nav, PageCaller, PageError, PageResult, Pages, Shell, format};
 
@@ -45,11 +47,13 @@ pub fn address(code: &str) -> String {
 
 /// The one currency of all shops; blank when there are several, or none yet: prices are decimals in any of them.
 async fn currency(tx: &mut TenantTx) -> Result<String, PageError> {
-    let mut codes: Vec<String> =
-        shops::service::list(tx).await?.iter().map(|shop| shop.currency.code().to_owned()).collect();
-    codes.sort();
-    codes.dedup();
-    Ok(if codes.len() == 1 { codes.pop().unwrap_or_default() } else { String::new() })
+    Ok(common(shops::service::list(tx).await?.iter().map(|shop| shop.currency.code())).unwrap_or_default().to_owned())
+}
+
+/// What all have in common, if they do.
+fn common<'a>(mut all: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let first = all.next()?;
+    all.all(|other| other == first).then_some(first)
 }
 
 /// What to list.
@@ -227,10 +231,35 @@ struct One {
     form: ProductForm,
     price: String,
     told: Told,
-    history: Vec<PriceChange>,
-    me: uuid::Uuid,
+    history: Vec<Past>,
+    /// In which the times are told: that of all shops, or UTC.
+    zone: String,
     currency: String,
     reach: Reach,
+}
+
+/// A price change, with who made it.
+struct Past {
+    change: PriceChange,
+    who: String,
+}
+
+/// Who made each change, by e-mail.
+async fn named(app: &App, me: uuid::Uuid, history: Vec<PriceChange>) -> Result<Vec<Past>, PageError> {
+    let mut past = Vec::with_capacity(history.len());
+    for change in history {
+        let who = match change.person_id {
+            Some(person) if person == me => "you".to_owned(),
+            Some(person) => match email_of(app, PersonId::from_uuid(person)).await {
+                Ok(email) => email.to_string(),
+                Err(gone) if gone.status == StatusCode::NOT_FOUND => "a former colleague".to_owned(),
+                Err(error) => return Err(error.into()),
+            },
+            None => "head office".to_owned(),
+        };
+        past.push(Past { change, who });
+    }
+    Ok(past)
 }
 
 async fn one(State(app): State<App>, caller: PageCaller, Query(asked): Query<Code>) -> PageResult {
@@ -256,6 +285,10 @@ async fn shown(
     let found = if service::could_be_code(code) { service::one(&mut tx, code).await? } else { None };
     let product = found.ok_or_else(|| ApiError::not_found("product"))?;
     let history = pricing::service::history(&mut tx, code, 0, HISTORY).await?;
+    let shops = shops::service::list(&mut tx).await?;
+    let reach = pricing::service::reach(&mut tx, product.version).await?;
+    drop(tx);
+    let history = named(app, caller.caller.person.as_uuid(), history).await?;
     let title = if product.description.is_empty() { product.code.clone() } else { product.description.clone() };
     // What was typed stays; what it is compared with is the present, so that sending again is a decision.
     let form = kept.map_or_else(|| ProductForm::of(&product), |kept| ProductForm { seen: product.version, ..kept });
@@ -264,12 +297,12 @@ async fn shown(
         &One {
             shell: Shell::new(caller, Nav::Products, title),
             price: told.price.clone().unwrap_or_else(|| product.unit_price.to_string()),
-            reach: pricing::service::reach(&mut tx, product.version).await?,
-            currency: currency(&mut tx).await?,
-            me: caller.caller.person.as_uuid(),
+            reach,
+            currency: common(shops.iter().map(|shop| shop.currency.code())).unwrap_or_default().to_owned(),
+            zone: common(shops.iter().map(|shop| shop.timezone.as_str())).unwrap_or("UTC").to_owned(),
+            history,
             form,
             told,
-            history,
             product,
         },
     )

@@ -171,3 +171,30 @@ async fn the_list_is_searched_and_paged() {
         assert_eq!(browser.get(odd).await.status, 200, "{odd}");
     }
 }
+
+#[tokio::test]
+async fn the_history_of_a_price_names_who_changed_it_on_the_shop_s_clock() {
+    let (rig, seat, mut browser) = seated().await;
+    let colleague = "colleague@one.example";
+    let person = crate::domain::identity::service::ensure_person(&rig.app, colleague, PASSWORD).await.unwrap();
+    let mut tx = crate::db::TenantTx::begin(&rig.app.db, seat.tenant).await.unwrap();
+    crate::domain::identity::service::add_owner(&mut tx, person, rig.app.clock.now()).await.unwrap();
+    tx.save().await.unwrap();
+    let csrf = browser.get("/products/import").await.hidden("csrf");
+    send(&mut browser, &csrf, "code,description,unit_price\nA,Apple,1.50\n", "").await;
+    let mut other = Browser::signed_in(&rig.app, colleague, PASSWORD).await;
+    let page = other.get("/products/item?code=A").await;
+    assert!(page.text.contains(&format!("{}, by import", seat.email)), "{}", page.text);
+    assert!(page.text.contains("Times are those of Europe/London"), "{}", page.text);
+    let form = [
+        ("csrf", page.hidden("csrf")),
+        ("code", "A".to_owned()),
+        ("seen", page.hidden("seen")),
+        ("unit_price", "1.75".to_owned()),
+    ];
+    let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
+    other.post("/products/item/price", &form).await;
+    assert!(other.get("/products/item?code=A").await.text.contains("you, by hand"));
+    let page = browser.get("/products/item?code=A").await.text;
+    assert!(page.contains(&format!("{colleague}, by hand")) && page.contains("you, by import"), "{page}");
+}

@@ -4,14 +4,14 @@
 use protocol::id::{PersonId, TenantId};
 use uuid::Uuid;
 
-use super::rules::{PAGE_MILLIS, PageKey};
+use super::rules::{PAGE_IDLE_MILLIS, PAGE_MILLIS, PAGE_NOTE_MILLIS, PageKey};
 use super::service::{prove, signed_in, tenants_of};
 use super::store::{self, NewSession};
 use super::types::TenantRef;
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::auth::token::Access;
-use crate::db::TenantTx;
+use crate::db::{PageTimes, TenantTx};
 use crate::http::context::Context;
 use crate::http::{ApiError, ApiResult};
 use crate::rng;
@@ -36,13 +36,20 @@ pub(super) enum Entered {
     Choose { ticket: String, tenants: Vec<TenantRef> },
 }
 
-/// The session that a cookie names, if it stands.
+/// The session that a cookie names, if it stands. `used` says that a person is there, which keeps it from ending; a
+/// script that looks by itself does not.
 ///
 /// # Errors
 /// Whatever the database met.
-pub async fn page_caller(app: &App, cookie: &str) -> ApiResult<Option<PageSession>> {
+pub async fn page_caller(app: &App, cookie: &str, used: bool) -> ApiResult<Option<PageSession>> {
     let Some(key) = PageKey::read(cookie) else { return Ok(None) };
-    let found = app.db.page_standing(key.tenant, &key.hash(), app.clock.now()).await?;
+    let now = app.clock.now();
+    let times = PageTimes {
+        now,
+        idle_since: now.plus_millis(-PAGE_IDLE_MILLIS),
+        note_since: used.then(|| now.plus_millis(-PAGE_NOTE_MILLIS)),
+    };
+    let found = app.db.page_standing(key.tenant, &key.hash(), times).await?;
     Ok(found.map(|(session, person, tenant_name)| PageSession {
         caller: Caller { tenant: key.tenant, person, session },
         tenant_name,

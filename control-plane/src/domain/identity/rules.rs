@@ -11,6 +11,12 @@ pub const SESSION_MILLIS: i64 = 30 * 24 * 3_600 * 1_000;
 pub const REFRESH_MILLIS: i64 = 14 * 24 * 3_600 * 1_000;
 /// Life of a page session, in milliseconds: a working week and the weekend; then the password is asked again.
 pub const PAGE_MILLIS: i64 = 7 * 24 * 3_600 * 1_000;
+/// A page session that nobody used for so long, in milliseconds, is over: a browser left open in the evening asks for the
+/// password in the morning.
+pub const PAGE_IDLE_MILLIS: i64 = 12 * 3_600 * 1_000;
+/// How old the note of the last use may be, in milliseconds, before a page writes a new one: pages read far more often
+/// than it matters, and twelve hours are not counted in minutes.
+pub const PAGE_NOTE_MILLIS: i64 = 5 * 60 * 1_000;
 const PREFIX: &str = "twr_";
 const PAGE_PREFIX: &str = "twp_";
 

@@ -2,12 +2,14 @@
 
 use askama::Template;
 use axum::extract::State;
+use protocol::id::NodeId;
 use protocol::receipt::{Fingerprint, ReceiptRef};
 use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
 use crate::db::TenantTx;
+use crate::domain::fleet;
 use crate::domain::sales::live::rules::LiveShop;
 use crate::domain::sales::live::service as live;
 use crate::domain::sales::query::read_date;
@@ -122,6 +124,8 @@ struct Receipt<'a> {
     shell: Shell,
     ticket: &'a TicketDetail,
     shop: &'a str,
+    /// What its box is called, while head office has it.
+    node: Option<&'a str>,
     zone: &'a str,
     code: String,
     /// Whether the paper's fingerprint is the record's; none without a paper.
@@ -159,11 +163,13 @@ pub(super) async fn one(
     let found = service::with_paper(&mut tx, node, term, seq).await?;
     let (ticket, paper) = found.ok_or_else(|| ApiError::not_found("receipt"))?;
     let shops = live::shops(&mut tx, app.clock.now()).await?;
+    let box_of = fleet::service::detail(&mut tx, NodeId::from_uuid(node)).await?;
     drop(tx);
     let shop = shops.iter().find(|shop| shop.id == ticket.row.shop_id);
     let page = Receipt {
         shell: Shell::new(&caller, Nav::Receipts, "Receipt"),
         shop: shop.map_or("A former shop", |shop| &shop.name),
+        node: box_of.as_ref().map(|found| found.standing.row.name.as_str()),
         zone: shop.map_or("UTC", |shop| &shop.zone),
         code: paper.to_string(),
         paper: query.code.parse::<Fingerprint>().ok().map(|hash| hash == paper.hash),
@@ -187,7 +193,7 @@ mod tests {
         }
         let event = protocol::event::RawEvent { kind: 1, version: 1, body: vec![1, 2, 3] };
         let (term, seq) = (protocol::id::Term(1), protocol::id::Seq(42));
-        let paper = ReceiptRef::of(protocol::id::NodeId::from_uuid(Uuid::parse_str(node).unwrap()), term, seq, &event);
+        let paper = ReceiptRef::of(NodeId::from_uuid(Uuid::parse_str(node).unwrap()), term, seq, &event);
         assert_eq!(place_of(&paper.to_string().to_lowercase()), Ok(format!("{place}?code={}", paper.hash)));
         for wrong in ["42", "a/b/c", "TWR1:x", "<script>", &"9".repeat(9_999)] {
             assert!(place_of(wrong).is_err(), "{wrong}");

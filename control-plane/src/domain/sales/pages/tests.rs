@@ -59,6 +59,7 @@ async fn the_live_page_shows_the_day_and_its_receipts() {
     }
     // Tomorrow nothing was sold yet: the last day is shown, and named.
     rig.app.clock.advance_millis(86_400_000);
+    let mut browser = self::browser(&rig, &seat).await;
     let page = browser.get("/").await.text;
     assert!(page.contains("No sale yet today. The last trading day was Mon 10 Jan 2011."), "{page}");
 }
