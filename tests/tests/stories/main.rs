@@ -4,6 +4,7 @@
 
 mod bad_input;
 mod hq_down;
+mod live;
 mod offline;
 mod pages;
 mod power;
