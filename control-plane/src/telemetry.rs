@@ -5,6 +5,7 @@ pub mod access;
 mod json;
 mod process;
 pub mod spans;
+pub mod stderr;
 pub mod trace;
 
 use std::fmt;
@@ -35,7 +36,9 @@ pub fn logs(filter: &str, format: Option<LogFormat>) {
     let filter = std::env::var("TILLWAY_LOG").unwrap_or_else(|_| filter.to_owned());
     let filter = EnvFilter::try_new(&filter).unwrap_or_else(|_| EnvFilter::new("info"));
     let by_default = if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    // Without a thread for it there will be none for anything else: the start says so itself.
+    let Ok(out) = stderr::Stderr::of_process() else { return };
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(out);
     let started = match format.unwrap_or(by_default) {
         LogFormat::Json => lines.fmt_fields(JsonFields::new()).event_format(json::Lines).try_init(),
         LogFormat::Text => lines.try_init(),

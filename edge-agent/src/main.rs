@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use edge_agent::cli::{self, Cli};
+use edge_agent::telemetry;
 
 /// How long work that nobody waits for any more may go on after the end.
 const LAST_WORDS: Duration = Duration::from_secs(5);
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
             } else {
                 eprintln!("error: {error:#}");
             }
+            telemetry::stderr::flush();
             ExitCode::FAILURE
         }
     }

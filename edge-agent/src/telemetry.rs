@@ -6,6 +6,7 @@ mod json;
 mod process;
 pub mod sale;
 pub mod spans;
+pub mod stderr;
 
 use std::io::IsTerminal;
 use std::path::Path;
@@ -40,14 +41,14 @@ static METRICS: OnceLock<PrometheusHandle> = OnceLock::new();
 /// call changes nothing.
 ///
 /// # Errors
-/// A filter that cannot be read.
+/// A filter that cannot be read; a system that gives no thread.
 pub fn log_to_stderr(log: &Log) -> anyhow::Result<()> {
     let filter = &log.filter;
     let filter = EnvFilter::try_new(format!("{QUIET},{filter}")).map_err(|error| {
         anyhow::anyhow!("log.filter {filter:?} cannot be read: {error}; write for example \"info\"")
     })?;
     let by_default = if std::io::stderr().is_terminal() { LogFormat::Text } else { LogFormat::Json };
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(stderr::Stderr::of_process()?);
     let recent = Recent::of_process().layer();
     let set = match log.format.unwrap_or(by_default) {
         LogFormat::Json => tracing::subscriber::set_global_default(

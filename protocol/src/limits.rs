@@ -306,8 +306,12 @@ pub const LANE_ASK_EVERY_MS: u64 = 2_000;
 
 /// Live streams to browsers at once, per process: each holds a connection and looks at the database every two seconds.
 pub const LIVE_STREAMS: usize = 500;
+/// Of those one tenant may have so many: a wall of screens at one company shuts no page at another.
+pub const LIVE_STREAMS_OF_ONE: usize = 100;
 /// Tickets that the live page lists: what a person overlooks; the rest is behind the search.
 pub const LIVE_TICKETS: usize = 50;
+/// Bytes of log lines that wait for whoever reads standard error: thousands of lines, and little for a small box to lose.
+pub const LOG_BYTES_WAITING: usize = 1 << 20;
 /// Warnings and errors that the page of a node shows: what went wrong today, on one screen.
 pub const REMARKS: usize = 40;
 /// Characters of one of them; the log has the whole.

@@ -29,7 +29,9 @@ pub fn main() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("cannot start the runtime")),
     };
-    match runtime.block_on(run::run(cli.command)) {
+    let ended = runtime.block_on(run::run(cli.command));
+    telemetry::stderr::flush();
+    match ended {
         Ok(answer) => {
             if let Some(answer) = answer {
                 say(&answer.to_string());

@@ -31,6 +31,7 @@ pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {
     }
     running.close().await;
     telemetry::spans::flush().await;
+    telemetry::stderr::flush();
     // Nothing is gained by taking the rest apart: it is memory. A node that did was twice seen closed and yet not
     // ended; sled, which flushes once more whenever one of its handles goes, is suspected and not convicted.
     std::process::exit(0)
@@ -45,6 +46,7 @@ fn end_on_panic() {
             return tracing::warn!(panic = %info, "the MQTT broker ended");
         }
         tracing::error!(panic = %info, "a bug ended the agent; it has to be started again");
+        telemetry::stderr::flush();
         std::process::abort();
     }));
 }
