@@ -4,18 +4,42 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use protocol::id::PersonId;
+use protocol::id::{PersonId, TenantId};
 use protocol::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// E-mails remembered; beyond it all are forgotten and asked for again.
 const EMAILS: usize = 10_000;
 
+/// Places that each tenant holds now; none at nought.
+type Held = Arc<Mutex<HashMap<TenantId, usize>>>;
+
+/// A place for one live stream; given back by its drop.
+#[derive(Debug)]
+pub struct Place {
+    tenant: TenantId,
+    held: Held,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(mine) = held.get_mut(&self.tenant) {
+            *mine = mine.saturating_sub(1);
+            if *mine == 0 {
+                held.remove(&self.tenant);
+            }
+        }
+    }
+}
+
 /// What pages keep in the process.
 #[derive(Debug)]
 pub struct Memory {
     emails: Mutex<HashMap<PersonId, Arc<str>>>,
     streams: Arc<Semaphore>,
+    held: Held,
     closing: watch::Sender<bool>,
 }
 
@@ -24,6 +48,7 @@ impl Default for Memory {
         Self {
             emails: Mutex::default(),
             streams: Arc::new(Semaphore::new(limits::LIVE_STREAMS)),
+            held: Held::default(),
             closing: watch::Sender::new(false),
         }
     }
@@ -44,9 +69,17 @@ impl Memory {
         emails.insert(person, Arc::clone(email));
     }
 
-    /// A place for one live stream; none when there are too many.
-    pub fn stream(&self) -> Option<OwnedSemaphorePermit> {
-        Arc::clone(&self.streams).try_acquire_owned().ok()
+    /// A place for one live stream of a tenant; none when there are too many, or too many of this tenant.
+    pub fn stream(&self, tenant: TenantId) -> Option<Place> {
+        let of_all = Arc::clone(&self.streams).try_acquire_owned().ok()?;
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = held.entry(tenant).or_default();
+        if *mine >= limits::LIVE_STREAMS_OF_ONE {
+            return None;
+        }
+        *mine += 1;
+        drop(held);
+        Some(Place { tenant, held: Arc::clone(&self.held), _of_all: of_all })
     }
 
     /// Turns true when head office closes: streams end, browsers come again when it is back.
@@ -57,5 +90,24 @@ impl Memory {
     /// Ends all streams.
     pub fn close(&self) {
         self.closing.send_replace(true);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_screens_of_one_tenant_leave_room_for_those_of_another() {
+        let memory = Memory::default();
+        let [loud, quiet] = [1, 2].map(|n| TenantId::from_uuid(uuid::Uuid::from_u128(n)));
+        let mut places: Vec<Place> = std::iter::from_fn(|| memory.stream(loud)).collect();
+        assert_eq!(places.len(), limits::LIVE_STREAMS_OF_ONE);
+        assert!(memory.stream(quiet).is_some());
+        places.pop();
+        assert!(memory.stream(loud).is_some(), "a place that was left is free again");
+        drop(places);
+        assert!(memory.held.lock().unwrap().is_empty());
+        assert_eq!(memory.streams.available_permits(), limits::LIVE_STREAMS);
     }
 }

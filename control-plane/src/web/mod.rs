@@ -32,7 +32,7 @@ pub use assets::asset;
 pub use caller::PageCaller;
 pub use error::{PageError, PageResult};
 pub use form::{Form, OpenForm};
-pub use memory::Memory;
+pub use memory::{Memory, Place};
 pub use shell::{Flash, Nav, Shell, icon};
 
 /// Who may open a page.

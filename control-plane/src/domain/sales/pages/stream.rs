@@ -11,7 +11,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
-use tokio::sync::{OwnedSemaphorePermit, broadcast, watch};
+use tokio::sync::{broadcast, watch};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -20,7 +20,7 @@ use crate::app::{App, Sold};
 use crate::db::TenantTx;
 use crate::domain::sales::live::service;
 use crate::http::{ApiError, Query};
-use crate::web::{PageCaller, PageError};
+use crate::web::{PageCaller, PageError, Place};
 
 /// How often the tables are looked at without a hint.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -45,7 +45,7 @@ struct Stream {
     closing: watch::Receiver<bool>,
     until: Instant,
     first: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 #[derive(Serialize)]
@@ -72,7 +72,7 @@ pub(super) async fn events(
     let shops = service::shops(&mut tx, app.clock.now()).await?;
     let only = live::chosen(&shops, &query.shop)?;
     drop(tx);
-    let place = app.web.stream().ok_or_else(|| {
+    let place = app.web.stream(caller.caller.tenant).ok_or_else(|| {
         metrics::counter!("tillway_live_streams_refused_total").increment(1);
         ApiError::unavailable("too many live pages are open; this one looks again in a while")
     })?;
