@@ -79,7 +79,6 @@ struct Spans {
     queue: mpsc::Sender<Message>,
     share: Share,
     scope: InstrumentationScope,
-    began: (Instant, SystemTime),
 }
 
 /// Starts the exporter of this process, on the runtime it is called from. A second call changes nothing.
@@ -102,7 +101,7 @@ pub fn start(options: Options) -> Result<(), String> {
     exporter.set_resource(&Resource::builder_empty().with_service_name(options.service).with_attributes(about).build());
     let (queue, queued) = mpsc::channel(limits::SPANS_WAITING);
     let scope = InstrumentationScope::builder("tillway").with_version(env!("CARGO_PKG_VERSION")).build();
-    let spans = Spans { queue, share: options.share, scope, began: (Instant::now(), SystemTime::now()) };
+    let spans = Spans { queue, share: options.share, scope };
     metrics::counter!("tillway_trace_spans_exported_total").absolute(0);
     metrics::counter!("tillway_trace_spans_dropped_total", "reason" => "queue_full").absolute(0);
     if SPANS.set(spans).is_ok() {
@@ -125,7 +124,8 @@ pub fn now() -> Option<Moment> {
 /// Tells a span that is over. Never waits.
 pub fn tell(span: Span) {
     let Some(spans) = SPANS.get() else { return };
-    if spans.queue.try_send(Message::Span(Box::new(spans.data(span)))).is_err() {
+    let now = (Instant::now(), SystemTime::now());
+    if spans.queue.try_send(Message::Span(Box::new(data(span, &spans.scope, now)))).is_err() {
         metrics::counter!("tillway_trace_spans_dropped_total", "reason" => "queue_full").increment(1);
     }
 }
@@ -144,35 +144,31 @@ pub async fn flush() {
     }
 }
 
-impl Spans {
-    fn at(&self, moment: Moment) -> SystemTime {
-        let (began, wall) = self.began;
-        wall + moment.0.saturating_duration_since(began)
-    }
-
-    fn data(&self, span: Span) -> SpanData {
-        let context = |trace, id, remote| {
-            let (trace, id) = (TraceId::from_bytes(trace), SpanId::from_bytes(id));
-            SpanContext::new(trace, id, TraceFlags::SAMPLED, remote, TraceState::default())
-        };
-        let mut links = SpanLinks::default();
-        links.links.extend(span.link.map(|of| Link::new(context(of.trace, of.span, true), Vec::new(), 0)));
-        let (parent, remote) = span.parent.unwrap_or_default();
-        SpanData {
-            span_context: context(span.trace, span.id, false),
-            parent_span_id: SpanId::from_bytes(parent),
-            parent_span_is_remote: remote,
-            span_kind: span.kind,
-            name: span.name.into(),
-            start_time: self.at(span.from),
-            end_time: self.at(span.to).max(self.at(span.from)),
-            attributes: span.about,
-            dropped_attributes_count: 0,
-            events: SpanEvents::default(),
-            links,
-            status: span.failed.map_or(Status::Unset, Status::error),
-            instrumentation_scope: self.scope.clone(),
-        }
+/// A span as the exporter takes it. Its times are those of the clock on the wall now: a box without a battery learns the
+/// time long after its start.
+fn data(span: Span, scope: &InstrumentationScope, (now, wall): (Instant, SystemTime)) -> SpanData {
+    let at = |moment: Moment| wall.checked_sub(now.saturating_duration_since(moment.0)).unwrap_or(wall);
+    let context = |trace, id, remote| {
+        let (trace, id) = (TraceId::from_bytes(trace), SpanId::from_bytes(id));
+        SpanContext::new(trace, id, TraceFlags::SAMPLED, remote, TraceState::default())
+    };
+    let mut links = SpanLinks::default();
+    links.links.extend(span.link.map(|of| Link::new(context(of.trace, of.span, true), Vec::new(), 0)));
+    let (parent, remote) = span.parent.unwrap_or_default();
+    SpanData {
+        span_context: context(span.trace, span.id, false),
+        parent_span_id: SpanId::from_bytes(parent),
+        parent_span_is_remote: remote,
+        span_kind: span.kind,
+        name: span.name.into(),
+        start_time: at(span.from),
+        end_time: at(span.to).max(at(span.from)),
+        attributes: span.about,
+        dropped_attributes_count: 0,
+        events: SpanEvents::default(),
+        links,
+        status: span.failed.map_or(Status::Unset, Status::error),
+        instrumentation_scope: scope.clone(),
     }
 }
 
@@ -295,5 +291,28 @@ mod tests {
     fn nothing_is_kept_and_nothing_waits_while_no_exporter_runs() {
         assert!(now().is_none());
         assert!(!keeps(&[0; 16]));
+    }
+
+    #[test]
+    fn a_span_has_the_time_of_the_clock_as_it_was_set_meanwhile() {
+        // The process began in 1970; meanwhile the clock was set to 2026.
+        let (from, set) = (Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_795_168_800));
+        let to = from + Duration::from_millis(40);
+        let span = Span {
+            trace: [1; 16],
+            id: [2; 8],
+            parent: None,
+            name: "sale",
+            kind: SpanKind::Server,
+            from: Moment(from),
+            to: Moment(to),
+            about: Vec::new(),
+            link: None,
+            failed: None,
+        };
+        let scope = InstrumentationScope::builder("tillway").build();
+        let told = data(span, &scope, (to + Duration::from_millis(2), set));
+        assert_eq!(told.end_time, set - Duration::from_millis(2));
+        assert_eq!(told.start_time, set - Duration::from_millis(42));
     }
 }
