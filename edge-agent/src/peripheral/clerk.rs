@@ -272,7 +272,10 @@ impl Clerk {
             };
             let Some(last) = records.last().map(|record| record.seq) else { break };
             for record in &records {
-                self.sold(record).await;
+                if !self.sold(record).await {
+                    return;
+                }
+                self.followed = record.seq;
             }
             self.followed = last;
         }
@@ -282,16 +285,23 @@ impl Clerk {
         }
     }
 
-    async fn sold(&mut self, record: &Record) {
-        let Ok(Some(FiscalEvent::TicketClosed(closed))) = FiscalEvent::decode(&record.event) else { return };
+    /// Makes a job of a record, if it wants one. False when nobody can say whose printer that would be: the node is
+    /// stopping, and the next start goes on from here.
+    async fn sold(&mut self, record: &Record) -> bool {
+        let Ok(Some(FiscalEvent::TicketClosed(closed))) = FiscalEvent::decode(&record.event) else { return true };
         // Paper has been given already for what is rung later from paper.
         if closed.occurred.late_entry {
-            return;
+            return true;
         }
         let TicketClosedV1 { lane, ref occurred, .. } = *closed;
-        let Some(printer) = self.printer_for(lane).await else { return };
-        let job = Job::receipt(self.parts.logs.term(), record.seq, lane, printer, occurred.recorded_at);
-        self.queue.add(self.parts.clock.now(), job);
+        if !self.learn_name(lane).await {
+            return false;
+        }
+        if let Some(printer) = self.printer_for(lane).await {
+            let job = Job::receipt(self.parts.logs.term(), record.seq, lane, printer, occurred.recorded_at);
+            self.queue.add(self.parts.clock.now(), job);
+        }
+        true
     }
 
     /// The printer of a lane.
@@ -300,13 +310,14 @@ impl Clerk {
         printer_of(&self.parts.printers, &self.name_of(lane)).map(|printer| printer.name.clone())
     }
 
-    /// Asks for the names of the lanes, unless this one's is known.
-    pub(super) async fn learn_name(&mut self, lane: LaneId) {
-        if !self.names.contains_key(&lane)
-            && let Ok(lanes) = self.parts.desk.lanes().await
-        {
-            self.names = lanes.into_iter().map(|lane| (lane.id, lane.name)).collect();
+    /// Asks for the names of the lanes, unless this one's is known. False when nobody answers.
+    pub(super) async fn learn_name(&mut self, lane: LaneId) -> bool {
+        if self.names.contains_key(&lane) {
+            return true;
         }
+        let Ok(lanes) = self.parts.desk.lanes().await else { return false };
+        self.names = lanes.into_iter().map(|lane| (lane.id, lane.name)).collect();
+        true
     }
 
     /// What people call a lane; the beginning of its id once it is not paired any more.

@@ -7,6 +7,8 @@ mod copies;
 mod printer;
 mod recover;
 mod supervisor;
+#[cfg(test)]
+mod tests;
 mod transport;
 mod work;
 

@@ -91,6 +91,7 @@ pub(super) fn start(
         pace: Pace::new(limits::PRINTER_BACKOFF_BASE_MS, limits::PRINTER_BACKOFF_CAP_MS, seed),
         session: None,
         told: None,
+        balked: false,
     };
     driver.say(Condition::Unknown, None);
     (sender, run(driver, orders))
@@ -147,6 +148,9 @@ struct Driver {
     session: Option<Open>,
     /// The last hindrance that was reported for the job at hand.
     told: Option<Why>,
+    /// It let itself be connected, and took nothing of the last job: the next try waits its turn, so that a printer
+    /// that ends every connection at once costs no mark on the disk for each.
+    balked: bool,
 }
 
 impl Driver {
@@ -183,13 +187,18 @@ impl Driver {
     /// Returns once the printer is connected and well; tries for as long as it takes.
     async fn make_ready(&mut self, key: JobKey) {
         self.told = None;
+        if self.balked {
+            sleep(self.pace.failed()).await;
+        }
         loop {
             // Taken out, so that a cancelled try leaves no half-heard conversation behind.
             let open = self.session.take().map(|open| open.session);
             let kept = open.is_some();
             match self.check(open).await {
                 Ok((session, None)) => {
-                    self.pace.forgive();
+                    if !self.balked {
+                        self.pace.forgive();
+                    }
                     self.session = Some(Open { session, checked: Instant::now() });
                     return;
                 }
@@ -265,12 +274,13 @@ impl Driver {
                     }
                 };
                 let printed = session.print(bytes, told).await;
-                if matches!(printed, Printed::Ended(State::Proven, _)) {
+                if matches!(printed, Printed::Ended(State::Proven, _)) && session.is_settled() {
                     self.session = Some(Open { session, checked: Instant::now() });
                 }
                 printed
             }
         };
+        self.balked = matches!(printed, Printed::Nothing(_));
         let what = match printed {
             Printed::Nothing(why) => What::NothingSent(why),
             Printed::Ended(state, why) => What::Ended(state, why),

@@ -13,6 +13,6 @@ pub use layout::lay_out;
 pub use rows::{Align, Paper, QrRow, Receipt, Row, Style, TextRow};
 
 #[cfg(test)]
-mod samples;
+pub(crate) mod samples;
 #[cfg(test)]
 mod tests;

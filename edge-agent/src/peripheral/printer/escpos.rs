@@ -29,6 +29,8 @@ pub(in crate::peripheral) struct Session {
     replies: Replies,
     /// Answers to status questions, until there are four.
     answers: Vec<u8>,
+    /// Rounds of questions whose answers are still to come.
+    owed: u32,
 }
 
 /// What was heard at once.
@@ -58,7 +60,7 @@ impl Session {
     /// [`Why::Unreachable`].
     pub(in crate::peripheral) async fn open(address: &HostPort) -> Result<Self, Why> {
         match Tcp::connect(address).await {
-            Ok(tcp) => Ok(Self { tcp, replies: Replies::default(), answers: Vec::new() }),
+            Ok(tcp) => Ok(Self { tcp, replies: Replies::default(), answers: Vec::new(), owed: 0 }),
             Err(error) => {
                 tracing::debug!(%error, %address, "a printer is not reached");
                 Err(Why::Unreachable)
@@ -88,7 +90,13 @@ impl Session {
 
     async fn ask(&mut self) -> Result<(), SendError> {
         self.answers.clear();
+        self.owed = self.owed.saturating_add(1);
         self.tcp.send(&questions()).await
+    }
+
+    /// Whether no answer is on its way any more. One that comes late would be taken for that of the next question.
+    pub(in crate::peripheral) const fn is_settled(&self) -> bool {
+        self.owed == 0
     }
 
     async fn hear(&mut self, within: Duration) -> std::io::Result<Heard> {
@@ -104,6 +112,7 @@ impl Session {
         }
         if let Some(four) = self.answers.first_chunk::<4>() {
             heard.health = judge(*four);
+            self.owed = self.owed.saturating_sub(1);
             self.answers.clear();
         }
         Ok(heard)
@@ -160,13 +169,18 @@ impl Session {
         if let Err(error) = self.tcp.send(job).await {
             return not_sent(&error);
         }
-        self.tcp.close().await;
-        Printed::Ended(State::Sent, None)
+        match self.tcp.close().await {
+            Ok(_) => Printed::Ended(State::Sent, None),
+            Err(error) => {
+                tracing::warn!(%error, "the connection broke before the printer had taken everything in");
+                Printed::Ended(State::Unproven, Some(Why::ConnectionLost))
+            }
+        }
     }
 
     /// Closes in order, so that the next one to connect is not refused.
     pub(in crate::peripheral) async fn close(self) {
-        if !self.tcp.close().await {
+        if !matches!(self.tcp.close().await, Ok(true)) {
             tracing::debug!("a printer did not close its side in time");
         }
     }

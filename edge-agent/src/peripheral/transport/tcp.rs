@@ -76,13 +76,16 @@ impl Tcp {
 
     /// Says that no more comes and listens until the device closes too. Whether it did in time: until then it may still
     /// be taking bytes in.
-    pub(in crate::peripheral) async fn close(mut self) -> bool {
+    ///
+    /// # Errors
+    /// The connection broke: nobody knows what the device has of what was sent.
+    pub(in crate::peripheral) async fn close(mut self) -> io::Result<bool> {
         let mut heard = [0; 64];
         let closing = async {
             self.0.shutdown().await?;
             while self.0.read(&mut heard).await? > 0 {}
             io::Result::Ok(())
         };
-        matches!(timeout(LINGER, closing).await, Ok(Ok(())))
+        timeout(LINGER, closing).await.map_or(Ok(false), |closed| closed.map(|()| true))
     }
 }
