@@ -180,15 +180,15 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
         throttle: Arc::default(),
     };
 
-    let mut open = JoinSet::new();
-    let mut addresses = doors::open_doors(&mut open, &config, &layout, &till, &sources, &recorder, &stopping).await?;
+    let mut bound = Vec::new();
+    let mut addresses = doors::open_doors(&mut bound, &config, &layout, &till, &sources, &recorder, &stopping).await?;
     let closing = coordination::Closing::default();
     let mqtt = shop_mqtt::open(&config, &layout, &till.roster, &mut addresses, &closing.heard);
     coordination::start(mqtt.as_ref(), &sources, &devices, &changes, &online, closing, &stopping);
     status::show_places(&sources, &addresses);
     status::show_devices(&sources, &devices);
     if let Some(task) = printing.task {
-        open.spawn(async move { drop(task.await) });
+        bound.push(Box::pin(async move { drop(task.await) }));
     }
     let mut background = JoinSet::new();
     background.spawn(telemetry::upkeep(recorder, layout.clone()));
@@ -200,6 +200,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     let uplink = start_uplink(&mut background, &layout, &sources, &stopping);
 
     doors::write_addresses(&layout, &addresses)?;
+    let open: JoinSet<()> = bound.into_iter().collect();
     tracing::info!(
         node = %config.node.node_id, name = config.node.name, term = config.node.term.0,
         terminal_http = %addresses.terminal_http,

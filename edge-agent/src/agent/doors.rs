@@ -1,6 +1,7 @@
 //! Opens the doors of a node: loopback, LAN, control socket, metrics. Knows addresses and certificates; what is asked at
 //! a door is none of its business.
 
+use std::pin::Pin;
 use std::sync::Arc;
 
 use anyhow::Context;
@@ -8,7 +9,6 @@ use firmware_config::NodeConfig;
 use firmware_config::layout::Layout;
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 use super::Addresses;
@@ -19,9 +19,13 @@ use crate::telemetry;
 use crate::terminal::serve::{Connections, bind, serve_tcp, serve_unix};
 use crate::terminal::{self, Till, control};
 
-/// Opens the doors: loopback, LAN, control socket, metrics.
+/// What serves at a door that is already bound: callers wait in line until it is spawned.
+pub(super) type Door = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Binds the doors: loopback, LAN, control socket, metrics. `doors` serve once they are spawned: whoever is answered at
+/// one of them finds all of them open, and `addresses.json` written.
 pub(super) async fn open_doors(
-    doors: &mut JoinSet<()>,
+    doors: &mut Vec<Door>,
     config: &NodeConfig,
     layout: &Layout,
     till: &Till,
@@ -38,7 +42,7 @@ pub(super) async fn open_doors(
     let terminal_http = listener.local_addr()?;
     // The node's page is for this box alone: the LAN door has none of it.
     let with_page = router.clone().merge(page::router(Arc::clone(sources)));
-    doors.spawn(serve_tcp(listener, None, with_page, Arc::clone(&connections), stopping.clone()));
+    doors.push(Box::pin(serve_tcp(listener, None, with_page, Arc::clone(&connections), stopping.clone())));
 
     let https = config.terminal.https;
     let terminal_https = match TerminalIdentity::load(layout) {
@@ -46,7 +50,7 @@ pub(super) async fn open_doors(
             let acceptor = TlsAcceptor::from(identity.tls());
             let listener = bind(https).await.with_context(|| format!("cannot listen on terminal.https {https}: is another program there? change it in node.toml, or end that program"))?;
             let address = listener.local_addr()?;
-            doors.spawn(serve_tcp(listener, Some(acceptor), router, connections, stopping.clone()));
+            doors.push(Box::pin(serve_tcp(listener, Some(acceptor), router, connections, stopping.clone())));
             Some(address)
         }
         // A certificate stops no sale: lanes on this box go on.
@@ -63,7 +67,7 @@ pub(super) async fn open_doors(
                 Ok(listener) => {
                     let address = listener.local_addr()?;
                     let router = telemetry::router(recorder.clone());
-                    doors.spawn(serve_tcp(listener, None, router, Arc::default(), stopping.clone()));
+                    doors.push(Box::pin(serve_tcp(listener, None, router, Arc::default(), stopping.clone())));
                     Some(address)
                 }
                 // Nobody watching is no reason not to sell.
@@ -78,11 +82,8 @@ pub(super) async fn open_doors(
     };
 
     let socket = bind_control(layout)?;
-    doors.spawn(serve_unix(
-        socket,
-        control::router(till.clone()).merge(page::twin(Arc::clone(sources))),
-        stopping.clone(),
-    ));
+    let router = control::router(till.clone()).merge(page::twin(Arc::clone(sources)));
+    doors.push(Box::pin(serve_unix(socket, router, stopping.clone())));
     Ok(Addresses { terminal_http, terminal_https, mqtt_tls: None, mqtt_plain: None, metrics })
 }
 

@@ -79,8 +79,9 @@ pub async fn demo(end: watch::Receiver<bool>) -> anyhow::Result<()> {
     }
     drop(cables.await);
     settle(&hq, &shops).await?;
-    for shop in &mut shops {
+    for mut shop in shops {
         shop.node.stop()?;
+        shop.paper.unplug().await?;
     }
     town.stop()?;
     folder.close().context("removing what the demo made")

@@ -25,6 +25,14 @@ impl Paper {
         Ok(Self { printer, folder })
     }
 
+    /// Pulls the plug and waits for the last picture.
+    ///
+    /// # Errors
+    /// When it could not be written.
+    pub async fn unplug(self) -> anyhow::Result<()> {
+        self.printer.unplug().await
+    }
+
     /// Receipts that were cut.
     pub fn count(&self) -> u64 {
         self.printer.count()

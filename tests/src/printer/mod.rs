@@ -3,6 +3,7 @@
 
 mod device;
 mod fault;
+mod keeper;
 mod language;
 pub mod pages;
 mod paper;
@@ -23,6 +24,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use device::Device;
+use keeper::Keeper;
 
 /// What a printer is like.
 #[derive(Clone, Debug)]
@@ -62,7 +64,7 @@ struct Shared {
     device: Mutex<Device>,
     /// Rises with everything that happens.
     changed: watch::Sender<u64>,
-    out: Option<PathBuf>,
+    keeper: Keeper,
 }
 
 impl Shared {
@@ -86,10 +88,9 @@ impl PrinterSim {
     pub async fn start(options: SimOptions) -> anyhow::Result<Self> {
         let mut device = Device::new(options.columns, options.buffer);
         options.faults.into_iter().for_each(|fault| device.fault(fault));
-        if let Some(out) = &options.out {
-            std::fs::create_dir_all(out)?;
-        }
-        let shared = Shared { device: Mutex::new(device), changed: watch::Sender::new(0), out: options.out };
+        let changed = watch::Sender::new(0);
+        let keeper = Keeper::start(options.out, changed.clone())?;
+        let shared = Shared { device: Mutex::new(device), changed, keeper };
         let shared = Arc::new(shared);
         let listener = tokio::net::TcpListener::bind(options.listen).await?;
         let address = listener.local_addr()?;
@@ -132,6 +133,16 @@ impl PrinterSim {
         self.shared.with(|device| device.receipts().0)
     }
 
+    /// Pulls the plug for good and waits until every receipt that was cut is in its folder.
+    ///
+    /// # Errors
+    /// When the files could not be finished.
+    pub async fn unplug(self) -> anyhow::Result<()> {
+        self.task.abort();
+        let shared = Arc::clone(&self.shared);
+        tokio::task::spawn_blocking(move || shared.keeper.finish()).await?
+    }
+
     /// How many receipts were ever cut.
     pub fn count(&self) -> u64 {
         self.shared.with(|device| device.receipts().1)
@@ -153,7 +164,7 @@ impl PrinterSim {
     /// When they do not come in time; says how many did.
     pub async fn wait_for(&self, receipts: u64, patience: Duration) -> anyhow::Result<Vec<Printed>> {
         let mut changed = self.shared.changed.subscribe();
-        let enough = changed.wait_for(|_| self.count() >= receipts);
+        let enough = changed.wait_for(|_| self.shared.keeper.kept() >= receipts);
         match tokio::time::timeout(patience, enough).await {
             Ok(_) => Ok(self.receipts()),
             Err(_) => anyhow::bail!("{} of {receipts} receipts were printed in {patience:?}", self.count()),

@@ -1,5 +1,5 @@
 //! The printer's plug: one client at a time on a TCP port; others wait in line until it is gone. Moves bytes between
-//! the socket and the device, and writes receipts into their folder.
+//! the socket and the device, and hands receipts over.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -99,23 +99,10 @@ async fn serve(shared: &Shared, mut stream: TcpStream, door: &mut Option<TcpList
     }
 }
 
-/// Tells those who wait of receipts, after their files are written.
+/// Hands receipts over to be kept.
 fn keep(shared: &Shared, cut: Vec<Printed>) {
-    if cut.is_empty() {
-        return;
+    if !cut.is_empty() {
+        let ever = shared.with(|device| device.receipts().1);
+        shared.keeper.take(ever + 1 - cut.len() as u64, cut);
     }
-    let ever = shared.with(|device| device.receipts().1);
-    let first = ever + 1 - cut.len() as u64;
-    if let Some(out) = &shared.out {
-        for (number, receipt) in (first..).zip(&cut) {
-            let written = receipt.picture.png().and_then(|png| {
-                std::fs::write(out.join(format!("{number:04}.txt")), receipt.text() + "\n")?;
-                Ok(std::fs::write(out.join(format!("{number:04}.png")), png)?)
-            });
-            if let Err(error) = written {
-                tracing::warn!(number, folder = %out.display(), %error, "a receipt could not be written");
-            }
-        }
-    }
-    shared.changed.send_modify(|count| *count += 1);
 }
