@@ -202,7 +202,7 @@ impl Town {
     /// What the command said.
     pub fn enrol_by(&self, code: &str, shop: &str, name: &str) -> anyhow::Result<Node> {
         let dir = self.dir.join(name);
-        run("provision", &["enroll", "--hq", &self.url(), "--claim", code, "--dir", &text(&dir)])?;
+        run("provision", &["enroll", "--hq", &self.url(), "--claim", code, "--dir", &text(&dir), "--name", name])?;
         let http = free_port()?;
         let (path, https, metrics) = (dir.join("node.toml"), free_port()?, free_port()?);
         set(&path, "terminal", "http", &http.to_string())?;

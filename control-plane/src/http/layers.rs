@@ -59,7 +59,11 @@ fn admit(app: &App, context: &Context, request: &Request) -> ApiResult<()> {
 }
 
 async fn guarded(request: Request, next: Next) -> Response {
-    let patience = if ["/imports", "/import"].iter().any(|end| request.uri().path().ends_with(end)) { IMPORT_PATIENCE } else { REQUEST_PATIENCE };
+    let patience = if ["/imports", "/import"].iter().any(|end| request.uri().path().ends_with(end)) {
+        IMPORT_PATIENCE
+    } else {
+        REQUEST_PATIENCE
+    };
     let running = AssertUnwindSafe(next.run(request)).catch_unwind();
     match tokio::time::timeout(patience, running).await {
         Ok(Ok(response)) => shaped(response),

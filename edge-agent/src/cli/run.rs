@@ -9,9 +9,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use super::read_config;
 use crate::agent::{self, AgentOptions};
 use crate::clock::Clock;
-use crate::mqtt::broker;
 use crate::health::notify::Notifier;
 use crate::health::watchdog;
+use crate::mqtt::broker;
 use crate::telemetry;
 
 pub(super) async fn run(path: &Path) -> anyhow::Result<ExitCode> {

@@ -15,8 +15,8 @@ pub mod types;
 pub mod upload;
 
 #[cfg(test)]
-mod tests;
-#[cfg(test)]
 mod pages_tests;
+#[cfg(test)]
+mod tests;
 
 pub use routes::routes;

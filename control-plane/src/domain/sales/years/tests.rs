@@ -15,7 +15,7 @@ async fn sell(rig: &mut Rig, seat: &Seat, seqs: std::ops::RangeInclusive<u64>, l
         let other = format!("C{}", seq % 5);
         let lines = [(code.as_str(), 1_000 * (1 + number % 4), 100 * (37 + number * 13 % 900)), (&other, 2_000, 5_000)];
         let sale = Made::sale(u128::from(seq), &lines).days(-i32::try_from(seq * 37 % 700).unwrap() - late);
-        if seq % 6 == 0 { sale.back().record(seq) } else { sale.record(seq) }
+        if seq.is_multiple_of(6) { sale.back().record(seq) } else { sale.record(seq) }
     };
     rig.ingest(seat, seqs.map(made).collect()).await.unwrap();
 }
