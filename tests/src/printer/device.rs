@@ -8,7 +8,7 @@ use super::language::{Command, Reader};
 use super::paper::{Paper, Printed};
 
 /// Receipts that are kept in memory; the oldest go (their files stay).
-const KEPT: usize = 1_000;
+const KEPT: usize = 100;
 
 /// A printer without its plug.
 #[derive(Debug)]

@@ -128,7 +128,7 @@ impl PrinterSim {
         self.shared.with(|device| device.drawer())
     }
 
-    /// The receipts that were cut, oldest first; at most the last thousand.
+    /// The receipts that were cut, oldest first; at most the last hundred.
     pub fn receipts(&self) -> Vec<Printed> {
         self.shared.with(|device| device.receipts().0)
     }
