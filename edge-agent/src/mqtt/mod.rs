@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use protocol::id::{NodeId, ShopId};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
@@ -65,6 +66,31 @@ pub struct Mqtt {
     /// Whether there is a broker at the moment.
     pub broker: broker::Current,
     tasks: JoinSet<()>,
+    _room: Room,
+}
+
+/// The thread of the guard. One is enough, and no more is good: a message is passed on by whoever woke for it, and a
+/// flood of handshakes takes one core of the box and not those that sell.
+struct Room {
+    handle: Handle,
+    /// Dropping it ends the thread.
+    _end: Option<oneshot::Sender<()>>,
+}
+
+impl Room {
+    /// A thread of its own; the agent's threads where there is none to be had.
+    fn open() -> Self {
+        let opened = Builder::new_current_thread().enable_all().build().and_then(|runtime| {
+            let (handle, (end, ended)) = (runtime.handle().clone(), oneshot::channel());
+            let work = move || drop(runtime.block_on(ended));
+            std::thread::Builder::new().name("mqtt-guard".to_owned()).spawn(work)?;
+            Ok(Self { handle, _end: Some(end) })
+        });
+        opened.unwrap_or_else(|error| {
+            tracing::warn!(%error, "no thread for the MQTT doors; they share those of the tills");
+            Self { handle: Handle::current(), _end: None }
+        })
+    }
 }
 
 /// Opens the doors. A door that cannot be opened stays shut, with a word in the log: lanes sell without MQTT.
@@ -75,6 +101,9 @@ pub fn start(parts: Parts) -> Mqtt {
     let own = Credentials { username: node.to_string(), password };
     let (stopper, last_to_stop) = watch::channel(false);
     let (broker, sick, keeper) = broker::start(last_to_stop.clone());
+    let room = Room::open();
+    // Doors are bound where they are served.
+    let _inside = room.handle.enter();
     let parts =
         guard::Parts { shop, node, roster, own: own.clone(), broker: broker.clone(), sick, stopping: last_to_stop };
     let guard = Guard::new(parts);
@@ -107,7 +136,7 @@ pub fn start(parts: Parts) -> Mqtt {
         shut.push(format!("mqtt.plain {} (it is not loopback, and carries tokens in clear)", doors.plain));
         None
     };
-    Mqtt { tls, plain, own, shut, broker, tasks }
+    Mqtt { tls, plain, own, shut, broker, tasks, _room: room }
 }
 
 /// The node's own client says that it goes, and the lanes hear it, before the doors close.

@@ -1,6 +1,7 @@
 //! Foreign clients follow lanes: both protocols, both doors, presence and last will, refused filters.
 
-use crate::shop::{Shop, Way, connect, packet};
+use crate::raw::{connect, packet};
+use crate::shop::{Shop, Way};
 
 const WAYS: [Way; 2] = [Way::Plain, Way::Tls];
 

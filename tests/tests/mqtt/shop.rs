@@ -1,17 +1,22 @@
-//! A shop with its MQTT doors, the foreign clients of the tests and raw connections to the guard. Knows the command
-//! lines of mosquitto's clients and the first bytes of the protocol.
+//! A shop with its MQTT doors, and the foreign clients of the tests. Knows the command lines of mosquitto's clients.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
 
 use edge_agent::desk::NewLane;
+use edge_agent::mqtt::broker::Upstream;
+use serde_json::Value;
+use tillway_tests::printer::PrinterSim;
 use tillway_tests::world::World;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::net::TcpStream;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::process::{Child, ChildStdout, Command};
 use tokio::time::timeout;
+
+use crate::raw::Raw;
 
 /// Longer than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -44,15 +49,77 @@ pub enum Way {
 impl Shop {
     /// Opens it.
     pub async fn open(name: &str) -> Self {
-        let world = World::open(name, 1, CATALOGUE).await.unwrap();
+        let shop = Self::of(World::open(name, 1, CATALOGUE).await.unwrap()).await;
+        shop.has_broker(1).await;
+        shop
+    }
+
+    /// Opens it with a receipt printer `counter`.
+    pub async fn with_printer(name: &str, printer: &PrinterSim) -> Self {
+        let printer = format!(
+            "[[printer]]\nname = \"counter\"\ndriver = \"escpos-tcp\"\naddress = \"{}\"\nwidth = 48\nlanes = [\"*\"]\n",
+            printer.address
+        );
+        let shop = Self::with(name, |config| format!("{config}\n{printer}")).await;
+        shop.has_broker(1).await;
+        shop
+    }
+
+    /// Opens it with its `node.toml` as `change` makes it.
+    pub async fn with(name: &str, change: impl FnOnce(String) -> String) -> Self {
+        let mut world = World::open(name, 1, CATALOGUE).await.unwrap();
+        let store = &mut world.stores[0];
+        store.stop().await;
+        let path = store.dir().join("node.toml");
+        std::fs::write(&path, change(std::fs::read_to_string(&path).unwrap())).unwrap();
+        store.start().await.unwrap();
+        Self::of(world).await
+    }
+
+    async fn of(world: World) -> Self {
         let store = &world.stores[0];
         let running = store.agent().unwrap();
-        let (tls, plain) = (running.addresses.mqtt_tls.unwrap(), running.addresses.mqtt_plain.unwrap());
+        // A door that is shut has no address; nobody gets anywhere at this one.
+        let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+        let (tls, plain) = (running.addresses.mqtt_tls, running.addresses.mqtt_plain);
+        let (tls, plain) = (tls.unwrap_or(nowhere), plain.unwrap_or(nowhere));
         let code = running.desk.make_code(32).await.unwrap().code;
         let (id, ca) = (store.shop.clone(), store.dir().join("identity/shop-ca.crt"));
-        let mut broker = running.mqtt.as_ref().unwrap().broker.clone();
-        timeout(PATIENCE, broker.wait_for(Option::is_some)).await.unwrap().unwrap();
         Self { world, tls, plain, id, ca, code }
+    }
+
+    /// Waits until the broker has this number: how many there were since the node started.
+    pub async fn has_broker(&self, number: u64) {
+        let mut broker = self.world.stores[0].agent().unwrap().mqtt.as_ref().unwrap().broker.clone();
+        let is = |broker: &Option<_>| broker.as_ref().is_some_and(|broker: &Arc<Upstream>| broker.number >= number);
+        timeout(PATIENCE, broker.wait_for(is)).await.unwrap().unwrap();
+    }
+
+    /// The broker dies as it would of a fault of its own.
+    pub fn crash_broker(&self) {
+        let broker = self.world.stores[0].agent().unwrap().mqtt.as_ref().unwrap().broker.borrow().clone();
+        broker.unwrap().crash();
+    }
+
+    /// What the terminal API answers: status and body.
+    pub async fn ask(&self, path: &str) -> (u16, Value) {
+        let address = self.world.stores[0].agent().unwrap().addresses.terminal_http;
+        let answer = reqwest::get(format!("http://{address}{path}")).await.unwrap();
+        (answer.status().as_u16(), answer.json().await.unwrap())
+    }
+
+    /// Sells a mug at a till of its own.
+    pub async fn sell(&self) {
+        let mut lane = self.world.stores[0].lane("Counter").await.unwrap();
+        let ticket = lane.open("a:open", "sale", None, None).await.unwrap();
+        let line = serde_json::json!({"code": "MUG", "quantity": "1"});
+        let rung = lane.ring("a:1", &ticket.id, &line).await.unwrap();
+        lane.close("a:close", &ticket.id, "cash", rung.totals.total_minor, rung.revision).await.unwrap();
+    }
+
+    /// The node's folder.
+    pub fn dir(&self) -> &Path {
+        self.world.stores[0].dir()
     }
 
     /// A paired lane.
@@ -98,10 +165,25 @@ impl Shop {
 
     /// `mosquitto_sub`, subscribed.
     pub async fn mosquitto(&self, way: Way, version: &str, lane: &NewLane, filter: &str) -> Follower {
+        self.mosquitto_with(way, version, lane, &[filter], &[]).await
+    }
+
+    /// `mosquitto_sub` with more filters and more arguments, subscribed.
+    pub async fn mosquitto_with(
+        &self,
+        way: Way,
+        version: &str,
+        lane: &NewLane,
+        filters: &[&str],
+        more: &[&str],
+    ) -> Follower {
         // Its lines are wanted as they come, not by the page.
         let mut command = Command::new("stdbuf");
         command.args(["-oL", "mosquitto_sub"]).args(self.arguments(way, version, &lane.id.to_string(), &lane.token));
-        command.args(["-d", "-q", "1", "-F", "got %t %p", "-t", filter]);
+        command.args(["-d", "-q", "1", "-F", "got %t %p"]).args(more);
+        for filter in filters {
+            command.args(["-t", filter]);
+        }
         let mut follower = Follower::spawn(command);
         follower.until("Subscribed").await;
         follower
@@ -140,70 +222,15 @@ impl Shop {
     /// A raw connection that has signed in with 3.1.1.
     pub async fn signed_in(&self, lane: &NewLane, name: &str) -> Raw {
         let mut raw = self.knock().await;
-        raw.send(&connect(4, 30, &format!("{}.{name}", lane.id), &lane.id.to_string(), &lane.token)).await;
-        assert_eq!(raw.read(4).await, [0x20, 2, 0, 0], "let in");
+        raw.sign_in(lane, name).await;
         raw
     }
-}
 
-/// A CONNECT of either protocol.
-pub fn connect(level: u8, keep_alive: u8, client_id: &str, user: &str, password: &str) -> Vec<u8> {
-    let mut body = vec![0, 4, b'M', b'Q', b'T', b'T', level, 0b1100_0010, 0, keep_alive];
-    if level == 5 {
-        body.push(0);
-    }
-    for text in [client_id, user, password] {
-        body.extend_from_slice(&u16::try_from(text.len()).unwrap().to_be_bytes());
-        body.extend_from_slice(text.as_bytes());
-    }
-    packet(0x10, &body)
-}
-
-/// A PUBLISH of QoS 0 in 3.1.1.
-pub fn message(topic: &str, payload: &[u8]) -> Vec<u8> {
-    let mut body = u16::try_from(topic.len()).unwrap().to_be_bytes().to_vec();
-    body.extend_from_slice(topic.as_bytes());
-    body.extend_from_slice(payload);
-    packet(0x30, &body)
-}
-
-/// First byte, length, body.
-pub fn packet(first: u8, body: &[u8]) -> Vec<u8> {
-    let (mut out, mut length) = (vec![first], body.len());
-    loop {
-        let low = u8::try_from(length % 128).unwrap();
-        length /= 128;
-        out.push(if length > 0 { low | 0x80 } else { low });
-        if length == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(body);
-    out
-}
-
-/// A connection without manners.
-pub struct Raw(pub TcpStream);
-
-impl Raw {
-    /// Sends; the other side may be gone already.
-    pub async fn send(&mut self, bytes: &[u8]) {
-        drop(self.0.write_all(bytes).await);
-    }
-
-    /// Reads so many bytes.
-    pub async fn read(&mut self, bytes: usize) -> Vec<u8> {
-        let mut found = vec![0; bytes];
-        timeout(PATIENCE, self.0.read_exact(&mut found)).await.unwrap().unwrap();
-        found
-    }
-
-    /// What still comes until the guard has closed.
-    pub async fn rest(&mut self) -> Vec<u8> {
-        let mut found = Vec::new();
-        // A reset is an end too.
-        drop(timeout(PATIENCE, self.0.read_to_end(&mut found)).await.expect("the guard closes"));
-        found
+    /// The same from another address of this machine: all of 127/8 is its own.
+    pub async fn knock_from(&self, from: [u8; 4]) -> Raw {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind(SocketAddr::from((from, 0))).unwrap();
+        Raw(socket.connect(self.plain).await.unwrap())
     }
 }
 
@@ -232,6 +259,17 @@ impl Follower {
             panic!("it ended before it said {word:?}");
         };
         timeout(PATIENCE, look).await.unwrap_or_else(|_| panic!("it never said {word:?}"))
+    }
+
+    /// The next message on a topic that ends so with these words in it; others are passed over.
+    pub async fn hears(&mut self, topic: &str, words: &str) -> String {
+        loop {
+            let got = self.until("got").await;
+            let (at, said) = got.split_once(' ').unwrap_or((&got, ""));
+            if at.ends_with(topic) && said.contains(words) {
+                return said.to_owned();
+            }
+        }
     }
 
     /// Ends it.

@@ -9,7 +9,8 @@ use edge_agent::desk::NewLane;
 use tokio::io::AsyncWriteExt;
 use tokio::task::JoinHandle;
 
-use crate::shop::{Follower, PATIENCE, Raw, Shop, Way, connect, message, packet};
+use crate::raw::{Raw, connect, message, packet};
+use crate::shop::{Follower, PATIENCE, Shop, Way};
 
 /// 3.1.1 is closed without a word.
 const NOTHING: [u8; 0] = [];

@@ -156,10 +156,12 @@ impl Reason {
         }
     }
 
-    /// The DISCONNECT that says why; 3.1.1 has none.
+    /// The DISCONNECT that says why; 3.1.1 has none. Nor has a client that did nothing wrong and shall come again:
+    /// libraries take the word for an order to stay away, and a connection that only ends for an accident.
     pub fn farewell(self, version: Version) -> Option<Vec<u8>> {
         match version {
             Version::V4 => None,
+            Version::V5 if matches!(self, Self::Stopping | Self::Unavailable) => None,
             Version::V5 => Some(packet(0xE0, &self.body(&[self.disconnect_code()]))),
         }
     }

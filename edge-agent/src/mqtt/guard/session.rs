@@ -260,9 +260,8 @@ async fn run<S>(
         End::Goodbye { .. } | End::Gone => tracing::debug!(%peer, client = client.id, ?end, "an MQTT client went"),
         End::Shut(reason) => {
             guard.note(reason, peer, &client.id);
-            if let Some(farewell) = reason.farewell(version) {
-                last_words(&mut stream, &farewell).await;
-            }
+            // Without a word, too, it ends in order: over TLS a client must see that nobody cut it.
+            last_words(&mut stream, &reason.farewell(version).unwrap_or_default()).await;
         }
     }
 }
