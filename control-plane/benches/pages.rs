@@ -113,6 +113,8 @@ async fn run(folder: &Path) -> Value {
         ("shop, 7 days", format!("{shop}?from=2011-01-04&to=2011-01-10"), true),
         ("shop, 28 days", format!("{shop}?from=2010-12-14&to=2011-01-10"), true),
         ("shop, a year", format!("{shop}?from=2010-01-11&to=2011-01-10"), true),
+        // Both ends lie in the middle of a month: what is furthest from any sum.
+        ("shop, 304 days", format!("{shop}?from=2010-02-15&to=2010-12-15"), true),
         ("shops", "/shops".to_owned(), false),
         ("overview", "/overview".to_owned(), false),
         ("nodes", "/nodes".to_owned(), false),

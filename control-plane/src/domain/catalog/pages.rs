@@ -232,6 +232,8 @@ struct One {
     price: String,
     told: Told,
     history: Vec<Past>,
+    /// Whether there may be older ones.
+    more: bool,
     /// In which the times are told: that of all shops, or UTC.
     zone: String,
     currency: String,
@@ -300,6 +302,7 @@ async fn shown(
             reach,
             currency: common(shops.iter().map(|shop| shop.currency.code())).unwrap_or_default().to_owned(),
             zone: common(shops.iter().map(|shop| shop.timezone.as_str())).unwrap_or("UTC").to_owned(),
+            more: u32::try_from(history.len()).is_ok_and(|shown| shown >= HISTORY),
             history,
             form,
             told,

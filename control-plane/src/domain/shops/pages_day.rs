@@ -103,12 +103,13 @@ impl Days {
 
     /// The days in few words, for the button that chooses others.
     pub(super) fn short(&self) -> String {
-        let day = |date: Date| short_day(&date.to_string());
         if self.single() {
-            self.text()
-        } else {
-            format!("{} \u{2013} {} {}", day(self.from), day(self.to), self.to.year())
+            return self.text();
         }
+        let day = |date: Date| short_day(&date.to_string());
+        let (first, last) = (self.from.year(), self.to.year());
+        let first = if first == last { String::new() } else { format!(" {first}") };
+        format!("{}{first} \u{2013} {} {last}", day(self.from), day(self.to))
     }
 
     /// What they are compared with, in words.
@@ -195,12 +196,13 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    /// Of a day the hours from the first to the last that had anything, of a range all days.
+    /// Of a day the hours from the first to the last that had anything, of a range all days, or none.
     pub(super) fn of(report: &ShopReport, days: &Days, currency: &str) -> Self {
         let busy = |step: &Step| step.now.lines != 0 || step.before.lines != 0;
         let first = report.steps.iter().position(busy).unwrap_or(0);
         let last = report.steps.iter().rposition(busy).map_or(0, |last| last + 1);
-        let shown = if days.single() { report.steps.get(first..last).unwrap_or_default() } else { &report.steps };
+        let narrowed = days.single() || last == 0;
+        let shown = if narrowed { report.steps.get(first..last).unwrap_or_default() } else { &report.steps };
         let short = |step: &Step| if days.single() { step.label.clone() } else { short_day(&step.label) };
         let list = |values: Vec<i64>| serde_json::to_string(&values).unwrap_or_default();
         let labels: Vec<String> = shown.iter().map(short).collect();
@@ -257,6 +259,8 @@ mod tests {
         assert_eq!((before.from, before.instead), (date!(2011 - 01 - 08), true));
         assert_eq!(before.forth, Some((date!(2011 - 01 - 09), date!(2011 - 01 - 09))));
         let week = days("2011-01-04", "2011-01-10", None);
+        assert_eq!(week.short(), "4 Jan \u{2013} 10 Jan 2011");
+        assert_eq!(days("2010-12-31", "2011-01-10", None).short(), "31 Dec 2010 \u{2013} 10 Jan 2011");
         assert!(week.tabs[1].current && !week.single() && week.forth.is_none());
         assert_eq!(week.back, (date!(2010 - 12 - 28), date!(2011 - 01 - 03)));
         let turned = days("2011-01-09", "2011-01-02", None);
