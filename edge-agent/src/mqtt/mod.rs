@@ -69,8 +69,7 @@ pub struct Mqtt {
     _room: Room,
 }
 
-/// The thread of the guard. One is enough, and no more is good: a message is passed on by whoever woke for it, and a
-/// flood of handshakes takes one core of the box and not those that sell.
+/// The thread of the guard: a flood of handshakes and of messages takes one core of the box, and not those that sell.
 struct Room {
     handle: Handle,
     /// Dropping it ends the thread.
