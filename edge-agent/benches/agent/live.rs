@@ -74,7 +74,7 @@ fn sign_in(hq: SocketAddr, email: &str) -> anyhow::Result<String> {
     for line in BufReader::new(stream).lines() {
         let line = line?;
         let (name, value) = line.split_once(':').unwrap_or_default();
-        if name.eq_ignore_ascii_case("set-cookie") && value.contains("session") {
+        if name.eq_ignore_ascii_case("set-cookie") && value.trim_start().starts_with("tillway=") {
             return Ok(value.split(';').next().unwrap_or_default().trim().to_owned());
         }
     }
