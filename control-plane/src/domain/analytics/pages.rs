@@ -75,9 +75,9 @@ async fn overview(State(app): State<App>, caller: PageCaller, Query(asked): Quer
     let figures = service::shop_days(&mut tx, from, to).await?;
     // Passed in every shop.
     let passed = shops.iter().map(|shop| shops::service::today(shop, now)).min().unwrap_or(today);
-    let unseen = service::unseen(&mut tx, None, (from, to), passed).await?;
+    let looks = service::looks(&mut tx, None, (from, to), passed).await?;
     drop(tx);
-    service::see(&app, caller.caller.tenant, &unseen).await?;
+    service::see(&app, caller.caller.tenant, &looks.unseen).await?;
     let dates: Vec<Date> = days(from, to).collect();
     let mut rows = Vec::with_capacity(shops.len());
     for shop in &shops {

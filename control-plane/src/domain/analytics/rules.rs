@@ -1,7 +1,11 @@
 //! Which figures are asked for, and when they can be added. Pure.
 
-use time::Date;
+use std::collections::HashMap;
+
+use time::{Date, OffsetDateTime};
 use uuid::Uuid;
+
+use super::types::Looks;
 
 /// A shop, or all of them, over some trading days (both ends included; an open end is all there is).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,6 +75,27 @@ pub fn days(from: Date, to: Date) -> impl Iterator<Item = Date> {
     std::iter::successors(Some(from), |day| day.next_day()).take_while(move |day| *day <= to)
 }
 
+/// What people know of days with figures (`moved`: shop, day, when it last changed after it had passed), by when they were
+/// first looked at after they had passed (`seen`). Days from `today` on still grow: nobody is surprised.
+pub fn looks(
+    seen: &[(Uuid, Date, OffsetDateTime)],
+    moved: &[(Uuid, Date, Option<OffsetDateTime>)],
+    today: Date,
+) -> Looks {
+    let first: HashMap<(Uuid, Date), OffsetDateTime> =
+        seen.iter().map(|(shop, day, at)| ((*shop, *day), *at)).collect();
+    let mut looks = Looks::default();
+    for (shop, day, at) in moved {
+        match (first.get(&(*shop, *day)), at) {
+            (Some(first), Some(at)) if at > first => looks.changed += 1,
+            (Some(_), _) => {}
+            (None, _) if *day < today => looks.unseen.push((*shop, *day)),
+            (None, _) => {}
+        }
+    }
+    looks
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +118,22 @@ mod tests {
         assert_eq!(before(day(100), day(107)), (day(86), day(93)));
         assert_eq!(days(day(3), day(5)).collect::<Vec<_>>(), [day(3), day(4), day(5)]);
         assert_eq!(days(day(5), day(3)).count(), 0);
+    }
+
+    #[test]
+    fn a_change_surprises_only_who_looked_before() {
+        let day = |number| Date::from_julian_day(number).unwrap();
+        let at = |second| OffsetDateTime::from_unix_timestamp(second).unwrap();
+        let (one, two) = (Uuid::from_u128(1), Uuid::from_u128(2));
+        let seen = [(one, day(1), at(10)), (one, day(2), at(10)), (two, day(3), at(10))];
+        let moved = [
+            (one, day(1), Some(at(11))),
+            (one, day(2), Some(at(9))),
+            (one, day(3), Some(at(99))),
+            (two, day(3), None),
+            (two, day(4), None),
+        ];
+        assert_eq!(looks(&seen, &moved, day(4)), Looks { changed: 1, unseen: vec![(one, day(3))] });
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Figures out of the roll-ups, always in one currency.
 
+use std::collections::HashMap;
+
 use protocol::id::{ShopId, TenantId};
 use protocol::limits;
 use time::{Date, Duration};
@@ -8,7 +10,9 @@ use uuid::Uuid;
 use super::parts::{self, Parts};
 use super::rules::{self, Range, RangeError, one_currency};
 use super::store;
-use super::types::{DayFigures, Figures, HourFigures, Overview, ProductFigures, Series, ShopDay, ShopReport, Step};
+use super::types::{
+    DayFigures, Figures, HourFigures, Looks, Overview, ProductFigures, Series, ShopDay, ShopReport, Step,
+};
 use crate::app::App;
 use crate::clock::utc;
 use crate::db::{DbError, TenantTx};
@@ -152,17 +156,20 @@ pub async fn shop_report(tx: &mut TenantTx, shop: ShopId, from: Date, to: Date) 
     } else {
         let (days, _) = store::by_day(tx.conn(), tenant, &now, limit).await.map_err(DbError::from)?;
         let (days_before, of_before) = store::by_day(tx.conn(), tenant, &then, limit).await.map_err(DbError::from)?;
-        let at = |found: &[DayFigures], date: Date| {
-            let date = date.to_string();
-            found.iter().find(|row| row.business_date == date).map(|row| row.figures.clone()).unwrap_or_default()
+        let by_date = |found: Vec<DayFigures>| -> HashMap<String, Figures> {
+            found.into_iter().map(|row| (row.business_date, row.figures)).collect()
         };
+        let before = sum(days_before.iter().map(|row| &row.figures));
+        let (days, days_before) = (by_date(days), by_date(days_before));
+        let at =
+            |found: &HashMap<String, Figures>, date: Date| found.get(&date.to_string()).cloned().unwrap_or_default();
         let both = rules::days(from, to).zip(rules::days(earlier.0, earlier.1));
         let step = |(day, other): (Date, Date)| Step {
             label: day.to_string(),
             now: at(&days, day),
             before: at(&days_before, other),
         };
-        (sum(days_before.iter().map(|row| &row.figures)), both.map(step).collect(), of_before)
+        (before, both.map(step).collect(), of_before)
     };
     currencies.extend(of_before);
     currencies.sort();
@@ -175,8 +182,7 @@ pub async fn shop_report(tx: &mut TenantTx, shop: ShopId, from: Date, to: Date) 
         Some(currency) => top(tx, shop, currency, from, to).await?,
         None => Vec::new(),
     };
-    let changed_days = store::changed(tx.conn(), tenant, shop.as_uuid(), from, to).await.map_err(DbError::from)?;
-    Ok(ShopReport { currency, overview, before, steps, top, changed_days })
+    Ok(ShopReport { currency, overview, before, steps, top })
 }
 
 /// The products of a shop that came to most. A long range is put together from sums over a year so far that hold.
@@ -208,23 +214,20 @@ pub async fn one_moment(tx: &mut TenantTx) -> Result<(), DbError> {
     sales::service::one_snapshot(tx).await
 }
 
-/// The days `from..=to` of a shop, or of all, that have figures, have passed (before `today`) and were seen by nobody
-/// since; the page that shows them ends with [`see`].
+/// What people know of the days `from..=to` of a shop, or of all. The page that shows them ends with [`see`].
 ///
 /// # Errors
 /// Whatever the database met.
-pub async fn unseen(
+pub async fn looks(
     tx: &mut TenantTx,
     shop: Option<ShopId>,
     (from, to): (Date, Date),
     today: Date,
-) -> Result<Vec<(Uuid, Date)>, DbError> {
-    let to = to.min(today.previous_day().unwrap_or(today));
-    if from > to {
-        return Ok(Vec::new());
-    }
+) -> Result<Looks, DbError> {
     let (tenant, shop) = (tx.tenant().as_uuid(), shop.map(|shop| shop.as_uuid()));
-    Ok(store::unseen(tx.conn(), tenant, shop, (from, to), limits::SHOP_DAYS).await?)
+    let seen = store::seen(tx.conn(), tenant, shop, (from, to), limits::SHOP_DAYS).await?;
+    let moved = store::moved(tx.conn(), tenant, shop, (from, to), limits::SHOP_DAYS).await?;
+    Ok(rules::looks(&seen, &moved, today))
 }
 
 /// Notes that a person has seen these days: what arrives for them later changes figures that somebody knows, and is told.

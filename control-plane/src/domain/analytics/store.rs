@@ -62,11 +62,13 @@ const PRODUCTS: &str = "SELECT code, (array_agg(description ORDER BY business_da
 
 // The first ten of up to a year, out of the parts of `parts::Parts`. The sum first, the name afterwards and only for those
 // that are shown: as the last days called it, or the last sum over a year so far, or any day of the range. OFFSET 0 keeps
-// each part a search of its own in the key: joined freely, the planner without figures of a fresh table read all days.
+// each part, and each day that is asked for a name, a search of its own in the key: joined freely, the planner without figures of a fresh table read all days.
 const TOP: &str = "SELECT t.code, t.lines, t.quantity_milli, t.net_minor, t.tax_minor, coalesce(
-        (SELECT d.description FROM app.product_days d
-         WHERE d.tenant_id = $1 AND d.shop_id = $2 AND d.currency = $3 AND d.code = t.code
-             AND d.business_date BETWEEN $5::date - 14 AND $5 ORDER BY d.business_date DESC LIMIT 1),
+        (SELECT d.description FROM generate_series(0, 13) AS back CROSS JOIN LATERAL (
+             SELECT x.description FROM app.product_days x
+             WHERE x.tenant_id = $1 AND x.shop_id = $2 AND x.business_date = $5::date - back AND x.currency = $3
+                 AND x.code = t.code AND x.business_date >= $4 OFFSET 0) d
+         ORDER BY back LIMIT 1),
         (SELECT y.description FROM app.product_years y
          WHERE y.tenant_id = $1 AND y.shop_id = $2 AND y.currency = $3 AND y.code = t.code
              AND y.through = ANY ($6::date[]) ORDER BY y.through DESC LIMIT 1),
@@ -102,19 +104,15 @@ const SEE: &str = "INSERT INTO app.days_seen (tenant_id, shop_id, business_date,
     SELECT $1, d.shop_id, d.business_date, $4::timestamptz
     FROM unnest($2::uuid[], $3::date[]) AS d (shop_id, business_date)
     ON CONFLICT DO NOTHING";
-const UNSEEN: &str = "SELECT DISTINCT d.shop_id, d.business_date FROM app.sales_days d
-    WHERE d.tenant_id = $1 AND ($2::uuid IS NULL OR d.shop_id = $2) AND d.business_date BETWEEN $3 AND $4
-        AND NOT EXISTS (SELECT FROM app.days_seen s WHERE s.tenant_id = $1 AND s.shop_id = d.shop_id
-                        AND s.business_date = d.business_date)
-    LIMIT $5";
-const CHANGED: &str = "SELECT count(*) FROM app.days_seen s
-    WHERE s.tenant_id = $1 AND s.shop_id = $2 AND s.business_date BETWEEN $3 AND $4 AND EXISTS (
-        SELECT FROM app.sales_days d WHERE d.tenant_id = $1 AND d.shop_id = $2 AND d.business_date = s.business_date
-            AND d.restated_at > s.first_at)";
+const SEEN: &str = "SELECT shop_id, business_date, first_at FROM app.days_seen
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND business_date BETWEEN $3 AND $4 LIMIT $5";
+const MOVED: &str = "SELECT shop_id, business_date, max(restated_at) AS restated_at FROM app.sales_days
+    WHERE tenant_id = $1 AND ($2::uuid IS NULL OR shop_id = $2) AND business_date BETWEEN $3 AND $4
+    GROUP BY shop_id, business_date LIMIT $5";
 
 /// Every statement of this file, for the test that prepares them all.
 pub const STATEMENTS: &[&str] =
-    &[OVERVIEW, STOCK, RESTATED, BY_DAY, BY_HOUR, PRODUCTS, TOP, SHOP_DAYS, LAST_DAY, SEE, UNSEEN, CHANGED];
+    &[OVERVIEW, STOCK, RESTATED, BY_DAY, BY_HOUR, PRODUCTS, TOP, SHOP_DAYS, LAST_DAY, SEE, SEEN, MOVED];
 
 /// What the first products are asked by: a shop, its currency, the days, and the parts they are put together from.
 #[derive(Debug)]
@@ -184,15 +182,26 @@ fn product(row: &PgRow) -> Result<ProductFigures, sqlx::Error> {
     })
 }
 
-/// Days with figures that no person has seen since they passed, at most `limit`.
-pub async fn unseen(
+/// When each day of a shop, or of all, was first seen after it had passed; at most `limit` days.
+pub async fn seen(
     conn: &mut PgConnection,
     tenant: Uuid,
     shop: Option<Uuid>,
     (from, to): (Date, Date),
     limit: i64,
-) -> Result<Vec<(Uuid, Date)>, sqlx::Error> {
-    sqlx::query_as(UNSEEN).bind(tenant).bind(shop).bind(from).bind(to).bind(limit).fetch_all(conn).await
+) -> Result<Vec<(Uuid, Date, OffsetDateTime)>, sqlx::Error> {
+    sqlx::query_as(SEEN).bind(tenant).bind(shop).bind(from).bind(to).bind(limit).fetch_all(conn).await
+}
+
+/// Days with figures, and when they last changed after the day had passed; at most `limit` days.
+pub async fn moved(
+    conn: &mut PgConnection,
+    tenant: Uuid,
+    shop: Option<Uuid>,
+    (from, to): (Date, Date),
+    limit: i64,
+) -> Result<Vec<(Uuid, Date, Option<OffsetDateTime>)>, sqlx::Error> {
+    sqlx::query_as(MOVED).bind(tenant).bind(shop).bind(from).bind(to).bind(limit).fetch_all(conn).await
 }
 
 /// Notes that a person has seen these days.
@@ -204,17 +213,6 @@ pub async fn see(
 ) -> Result<(), sqlx::Error> {
     let (shops, dates): (Vec<Uuid>, Vec<Date>) = days.iter().copied().unzip();
     sqlx::query(SEE).bind(tenant).bind(shops).bind(dates).bind(at).execute(conn).await.map(drop)
-}
-
-/// How many days of a shop changed after a person had seen them.
-pub async fn changed(
-    conn: &mut PgConnection,
-    tenant: Uuid,
-    shop: Uuid,
-    from: Date,
-    to: Date,
-) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar(CHANGED).bind(tenant).bind(shop).bind(from).bind(to).fetch_one(conn).await
 }
 
 type PgQuery = Query<'static, Postgres, sqlx::postgres::PgArguments>;

@@ -138,6 +138,13 @@ pub struct ShopReport {
     pub steps: Vec<Step>,
     /// The products that came to most.
     pub top: Vec<ProductFigures>,
+}
+
+/// What people know of some trading days.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Looks {
     /// Days whose figures changed after a person had seen them.
-    pub changed_days: i64,
+    pub changed: usize,
+    /// Days of shops that have figures, have passed, and were seen by nobody since.
+    pub unseen: Vec<(uuid::Uuid, time::Date)>,
 }

@@ -119,6 +119,8 @@ struct One {
     report: ShopReport,
     chart: day::Chart,
     boxes: Vec<BoxRow>,
+    /// Days whose figures changed after somebody had seen them.
+    changed: usize,
     currency: String,
     now: OffsetDateTime,
 }
@@ -136,10 +138,10 @@ async fn one(
     let last = analytics::service::last_day(&mut tx, shop.id).await?;
     let days = day::Days::of(&asked, service::today(&shop, now), last);
     let report = analytics::service::shop_report(&mut tx, shop.id, days.from, days.to).await?;
-    let unseen = analytics::service::unseen(&mut tx, Some(shop.id), (days.from, days.to), days.today).await?;
+    let looks = analytics::service::looks(&mut tx, Some(shop.id), (days.from, days.to), days.today).await?;
     let standing = fleet::service::standing(&mut tx, Some(shop.id)).await?;
     drop(tx);
-    analytics::service::see(&app, caller.caller.tenant, &unseen).await?;
+    analytics::service::see(&app, caller.caller.tenant, &looks.unseen).await?;
     let said = completeness(&shop, &standing, now);
     let row = |node: NodeStanding| BoxRow {
         contact: contact(&node, now),
@@ -153,6 +155,7 @@ async fn one(
         chart: day::Chart::of(&report, &days, &currency),
         boxes: standing.nodes.into_iter().map(row).collect(),
         now: utc(now),
+        changed: looks.changed,
         days,
         said,
         report,
