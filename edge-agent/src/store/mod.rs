@@ -11,11 +11,17 @@ pub mod returned;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// Cache of the index, in bytes. The default of sled is 1 GiB; the whole agent has 30 MiB.
 const CACHE_BYTES: u64 = 8 << 20;
 /// How often sled syncs its file and collects garbage. Without this it never calls fsync on Linux.
 const FLUSH_MILLIS: u64 = 500;
+/// How long an index that somebody holds is waited for, and how often it is looked at.
+const HELD_WAIT: Duration = Duration::from_secs(5);
+const HELD_LOOK: Duration = Duration::from_millis(20);
+/// What sled says of one.
+const HELD: &str = "could not acquire lock";
 /// A snapshot file of up to this many bytes is nothing but its checksum: a rename that outlived its data.
 const EMPTY_SNAPSHOT_BYTES: u64 = 12;
 /// Indexes set aside that are kept for inspection; older ones are removed, they hold nothing the logs do not.
@@ -145,7 +151,22 @@ fn unfinished_openings(dir: &Path) -> u32 {
     fs::read_to_string(marker(dir)).ok().and_then(|count| count.trim().parse().ok()).unwrap_or(0)
 }
 
+/// Opens the index. One that somebody still holds is not broken: an agent that is ending, or a sled whose threads have not
+/// let go yet, is waited for.
 fn try_open(dir: &Path) -> Result<sled::Db, sled::Error> {
+    let mut waited = Duration::ZERO;
+    loop {
+        match open_once(dir) {
+            Err(error) if waited < HELD_WAIT && error.to_string().contains(HELD) => {
+                std::thread::sleep(HELD_LOOK);
+                waited += HELD_LOOK;
+            }
+            other => return other,
+        }
+    }
+}
+
+fn open_once(dir: &Path) -> Result<sled::Db, sled::Error> {
     let config = sled::Config::new().path(dir).cache_capacity(CACHE_BYTES).flush_every_ms(Some(FLUSH_MILLIS));
     // sled asserts where it should answer; a panic at open is one more way of not opening. One in a thread of its own
     // ends the agent; then the count of unfinished openings does the same at the second start.
@@ -244,6 +265,24 @@ mod tests {
         let again = open(&path).unwrap();
         assert_eq!(again.rebuilt, None);
         assert_eq!(count(&again), 2_000);
+    }
+
+    /// An agent that is still ending, or sled's own threads, may hold the index for a moment: it is whole, not broken.
+    #[test]
+    fn an_index_that_somebody_still_holds_is_waited_for() {
+        let root = tempfile::tempdir().unwrap();
+        let dir = root.path().join("index");
+        filled(&dir);
+        let held = File::open(dir.join("db")).unwrap();
+        rustix::fs::flock(&held, rustix::fs::FlockOperation::LockExclusive).unwrap();
+        let opening = std::thread::spawn({
+            let dir = dir.clone();
+            move || open(&dir).unwrap()
+        });
+        std::thread::sleep(HELD_LOOK * 4);
+        drop(held);
+        let opened = opening.join().unwrap();
+        assert_eq!((opened.rebuilt.clone(), count(&opened)), (None, 2_000));
     }
 
     #[test]
