@@ -9,6 +9,7 @@ use protocol::id::{ShopId, TenantId};
 use tokio::sync::broadcast;
 
 use crate::auth::password::Hasher;
+use crate::auth::seal::Sealer;
 use crate::auth::token::Keys;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
@@ -66,6 +67,8 @@ pub struct App {
     pub keys: Arc<Keys>,
     /// Hashes passwords, a few at a time.
     pub hasher: Hasher,
+    /// Seals secrets for the database. A throwaway until head office serves from a state directory.
+    pub sealer: Sealer,
     /// Rate limits.
     pub gates: Arc<Gates>,
     /// The device CA and HQ's own certificate; in place once head office serves.
@@ -97,6 +100,7 @@ impl App {
             sold: broadcast::Sender::new(HINTS),
             keys,
             hasher: Hasher::new(),
+            sealer: Sealer::throwaway(),
             gates: Arc::default(),
             fleet: FleetSlot::default(),
             state: None,

@@ -35,6 +35,9 @@ pub struct ServeConfig {
     pub database: Database,
     /// The name or address that nodes reach us by; by default the address we listen on.
     pub public_host: Option<String>,
+    /// The file of the keys that seal secrets; by default one under the state directory, made at the first start. Every
+    /// head office on the same database needs the same.
+    pub secrets_key: Option<PathBuf>,
     /// Believe `X-Forwarded-For` (only behind a proxy that sets it).
     pub trust_forwarded: bool,
 }
@@ -52,6 +55,7 @@ impl ServeConfig {
             metrics: None,
             database: Database::Given(db),
             public_host: None,
+            secrets_key: None,
             trust_forwarded: false,
         }
     }

@@ -11,6 +11,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::app::{App, Places};
+use crate::auth::seal::{SealError, Sealer};
 use crate::clock::Clock;
 use crate::config::{Database, ServeConfig};
 use crate::db::embedded::{Embedded, EmbeddedError};
@@ -35,6 +36,9 @@ pub enum StartError {
     /// The device CA.
     #[error(transparent)]
     Fleet(#[from] FleetError),
+    /// The keys that seal secrets.
+    #[error(transparent)]
+    Secrets(#[from] SealError),
     /// The door of the nodes.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -99,6 +103,10 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
     let mut app = App::new(db, clock).await?;
     app.state = Some(config.state.clone());
     app.trust_forwarded = config.trust_forwarded;
+    app.sealer = match &config.secrets_key {
+        Some(path) => Sealer::of_file(path)?,
+        None => Sealer::of_state(&config.state)?,
+    };
     let names = config.public_host.iter().cloned().collect();
     app.fleet.set(Fleet::open(&config.state.join("ca"), &app.db, &app.clock, names).await?);
     let (ending, ended) = watch::channel(false);

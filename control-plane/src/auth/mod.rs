@@ -2,6 +2,7 @@
 
 pub mod guard;
 pub mod password;
+pub mod seal;
 mod store;
 pub mod throttle;
 pub mod token;

@@ -99,6 +99,10 @@ pub struct Serve {
     /// node is on this machine.
     #[arg(long)]
     pub public_host: Option<String>,
+    /// The file of the keys that seal secrets. By default secrets.key under --state, made at the first start; a second head
+    /// office on the same database needs a copy of the first one's.
+    #[arg(long, env = "TILLWAY_SECRETS_KEY")]
+    pub secrets_key: Option<PathBuf>,
     /// Send traces by OTLP over HTTP to this collector, such as http://127.0.0.1:4318. Off without it.
     #[arg(long, env = "OTEL_EXPORTER_OTLP_ENDPOINT")]
     pub otlp: Option<String>,
@@ -122,6 +126,9 @@ pub struct Where {
     /// The same database as tw_platform.
     #[arg(long, env = "TILLWAY_PLATFORM_URL", hide_env_values = true, requires = "database_url")]
     pub platform_url: Option<String>,
+    /// The file of the keys that seal secrets; by default secrets.key under --state.
+    #[arg(long, env = "TILLWAY_SECRETS_KEY")]
+    pub secrets_key: Option<PathBuf>,
 }
 
 /// `tenant ...`.

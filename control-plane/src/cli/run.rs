@@ -11,6 +11,7 @@ use uuid::Uuid;
 use super::args::{Claim, Command, Serve, Shop, Tenant, Where};
 use super::place::Place;
 use crate::app::App;
+use crate::auth::seal::Sealer;
 use crate::clock::Clock;
 use crate::config::{Database, ServeConfig};
 use crate::db::{TenantTx, Urls, migrate};
@@ -112,9 +113,15 @@ fn must_be_there(at: &Where) -> Result<()> {
 
 /// Opens the database, does `work`, closes it again whatever came out.
 async fn with_app(at: &Where, work: impl AsyncFnOnce(App) -> Result<Value, ApiError>) -> Result<Option<Value>> {
+    let sealer = match &at.secrets_key {
+        Some(path) => Sealer::of_file(path)?,
+        None if at.database_url.is_none() => Sealer::of_state(&at.state)?,
+        // On another machine's database, without its keys: commands that seal nothing work all the same.
+        None => Sealer::throwaway(),
+    };
     let place = Place::open(at).await?;
     let done = match App::new(place.db.clone(), Clock::System).await {
-        Ok(app) => work(app).await.map_err(|refused| anyhow!(refused.message)),
+        Ok(app) => work(App { sealer, ..app }).await.map_err(|refused| anyhow!(refused.message)),
         Err(error) => Err(error.into()),
     };
     place.close().await;
@@ -146,6 +153,7 @@ async fn serve_until_told(args: Serve) -> Result<()> {
         metrics: Some(args.metrics),
         database,
         public_host: args.public_host,
+        secrets_key: args.secrets_key,
         trust_forwarded: args.trust_forwarded,
     };
     let running = serve::start(config, Clock::System).await?;
