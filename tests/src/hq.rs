@@ -141,6 +141,9 @@ impl Hq {
         for attempt in 0..2 {
             let url = format!("{}{path}", self.base);
             let mut request = self.http.request(method.clone(), url).bearer_auth(self.token());
+            if [Method::PUT, Method::PATCH].contains(&method) {
+                request = request.header("if-match", "*");
+            }
             if let Some((kind, text)) = &body {
                 request = request.header("content-type", *kind).header("idempotency-key", &key).body(text.clone());
             }
@@ -188,7 +191,7 @@ impl Hq {
         let mut found = BTreeSet::new();
         let mut cursor = String::new();
         loop {
-            let path = format!("/v1/sales/tickets?shop_id={shop}&limit=500{cursor}");
+            let path = format!("/v1/sales/tickets?shop_id={shop}&limit=200{cursor}");
             let page: Value = self.page(&path).await?;
             let rows = page["data"].as_array().map_or(&[][..], Vec::as_slice);
             found.extend(rows.iter().filter_map(|row| row["reference"].as_str().map(str::to_owned)));

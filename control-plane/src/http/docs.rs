@@ -34,7 +34,14 @@ a second; the others when they are back.
 minor units of the currency; dates without a time are trading days of the shop.
 
 **Answers.** `{\"data\": ..., \"pagination\"?}`, or `{\"error\": {\"code\", \"message\", \"details\"?}}`. Decide by `code`, \
-show `message`. Lists go on while `pagination.next_cursor` is there: send it as `cursor`.";
+show `message`. Lists go on while `pagination.next_cursor` is there: send it as `cursor`.
+
+**Changing what others may change too.** Answers about one thing carry an `ETag`; send it as `If-Match` with the \
+change. Without it 428; when somebody else was quicker 412: read again, decide anew. `*` takes whatever is there.
+
+**Sending again.** A write under an `Idempotency-Key` (1 to 128 printable characters) happens once: the same request \
+under the same key within 7 days gets the first answer, marked `Idempotency-Replayed: true`; another request under it \
+409. A refusal keeps nothing.";
 
 #[derive(OpenApi)]
 #[openapi(

@@ -14,7 +14,7 @@ use crate::db::DbError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum Code {
-    /// The request itself is wrong (400, 422; also 405, 408, 413, 415).
+    /// The request itself is wrong (400, 422; also 405, 408, 413, 415, 428).
     Validation,
     /// Nobody knows who asks (401).
     Authn,

@@ -2,7 +2,7 @@
 //! time and has no second effect. The answer is written in the transaction of the effect.
 
 use axum::extract::{FromRequest, Request};
-use axum::http::{HeaderMap, HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use protocol::limits;
 use protocol::timestamp::Timestamp;
@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::body::Json;
+use super::etag::ETag;
 use super::{ApiError, ApiResult, Data, body, store};
 use crate::app::App;
 use crate::auth::guard::Caller;
@@ -118,6 +119,9 @@ impl Once {
             Some(data) => (status, Data::new(data)).into_response(),
             None => status.into_response(),
         };
+        if let Some(tag) = kept.etag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
+            response.headers_mut().insert(header::ETAG, tag);
+        }
         response.headers_mut().insert(REPLAYED, HeaderValue::from_static("true"));
         Ok(Self { tx, slot: None, replay: Some(response) })
     }
@@ -136,13 +140,35 @@ impl Once {
     ///
     /// # Errors
     /// Whatever the commit met; then nothing was kept.
-    pub async fn save<T: Serialize>(mut self, status: StatusCode, data: T) -> ApiResult<Response> {
+    pub async fn save<T: Serialize>(self, status: StatusCode, data: T) -> ApiResult<Response> {
+        self.finish(status, data, None).await
+    }
+
+    /// The same for something that people edit: the answer, and every repetition of it, carries its `ETag`.
+    ///
+    /// # Errors
+    /// Whatever the commit met; then nothing was kept.
+    pub async fn save_tagged<T: Serialize>(
+        self,
+        status: StatusCode,
+        version: impl Into<i128>,
+        data: T,
+    ) -> ApiResult<Response> {
+        self.finish(status, data, Some(ETag::of(version))).await
+    }
+
+    async fn finish<T: Serialize>(mut self, status: StatusCode, data: T, tag: Option<ETag>) -> ApiResult<Response> {
         let value = serde_json::to_value(&data).map_err(ApiError::internal)?;
         if let Some(slot) = &self.slot {
             let (person, key) = (slot.caller.person, &slot.key.key);
-            store::keep(&mut self.tx, person, key, status.as_u16(), &value, slot.now).await?;
+            let answer = (status.as_u16(), &value, tag.as_ref().map(ETag::as_str));
+            store::keep(&mut self.tx, person, key, answer, slot.now).await?;
         }
         self.tx.save().await?;
-        Ok((status, Data::new(value)).into_response())
+        let mut response = (status, Data::new(value)).into_response();
+        if let Some(tag) = tag {
+            tag.put_on(response.headers_mut());
+        }
+        Ok(response)
     }
 }

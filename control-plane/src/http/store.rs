@@ -13,6 +13,7 @@ pub(super) struct Kept {
     pub(super) request_hash: Vec<u8>,
     pub(super) status: i16,
     pub(super) reply: Option<Value>,
+    pub(super) etag: Option<String>,
 }
 
 /// Takes the key for this transaction. False when it was taken before; waits for one who is about to.
@@ -42,7 +43,7 @@ pub(super) async fn claim(
 pub(super) async fn reply(tx: &mut TenantTx, principal: PersonId, key: &str) -> Result<Option<Kept>, DbError> {
     let tenant = tx.tenant().as_uuid();
     Ok(sqlx::query_as(
-        "SELECT request_hash, status, reply FROM app.idempotency
+        "SELECT request_hash, status, reply, etag FROM app.idempotency
          WHERE tenant_id = $1 AND principal = $2 AND key = $3",
     )
     .bind(tenant)
@@ -57,13 +58,12 @@ pub(super) async fn keep(
     tx: &mut TenantTx,
     principal: PersonId,
     key: &str,
-    status: u16,
-    reply: &Value,
+    (status, reply, etag): (u16, &Value, Option<&str>),
     now: Timestamp,
 ) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     sqlx::query(
-        "UPDATE app.idempotency SET status = $4, reply = $5, created_at = $6
+        "UPDATE app.idempotency SET status = $4, reply = $5, etag = $6, created_at = $7
          WHERE tenant_id = $1 AND principal = $2 AND key = $3",
     )
     .bind(tenant)
@@ -71,6 +71,7 @@ pub(super) async fn keep(
     .bind(key)
     .bind(i16::try_from(status).unwrap_or(200))
     .bind(reply)
+    .bind(etag)
     .bind(utc(now))
     .execute(tx.conn())
     .await?;

@@ -37,10 +37,13 @@ pub(crate) async fn ask(router: &Router, method: Method, path: &str, headers: &[
     Answer { status: parts.status, headers: parts.headers, body }
 }
 
-/// Asks with JSON, as somebody or nobody.
+/// Asks with JSON, as somebody or nobody; changes whatever is there.
 pub(crate) async fn call(router: &Router, method: Method, path: &str, token: Option<&str>, body: &Value) -> Answer {
     let bearer = token.map(|token| format!("Bearer {token}")).unwrap_or_default();
     let mut headers = vec![("content-type", "application/json")];
+    if [Method::PUT, Method::PATCH].contains(&method) {
+        headers.push(("if-match", "*"));
+    }
     if token.is_some() {
         headers.push(("authorization", bearer.as_str()));
     }

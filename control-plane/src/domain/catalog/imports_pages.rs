@@ -132,7 +132,7 @@ async fn take(State(app): State<App>, caller: PageCaller, headers: HeaderMap, st
             let error = ApiError::from(error);
             asked(&app, &caller, error.status, Some(error.message), kept(), rehearsal).await
         }
-        Err(error @ (CatalogError::Db(_) | CatalogError::Worker(_))) => Err(error.into()),
+        Err(error @ (CatalogError::Db(_) | CatalogError::Worker(_) | CatalogError::Refused(_))) => Err(error.into()),
     }
 }
 

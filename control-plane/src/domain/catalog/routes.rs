@@ -19,7 +19,7 @@ use crate::auth::guard::Caller;
 use crate::db::TenantTx;
 use crate::domain::pricing::types::Source;
 use crate::http::error::ErrorBody;
-use crate::http::{ApiError, ApiResult, Data, Json, Path, Query, body};
+use crate::http::{ApiError, ApiResult, Data, Json, Paging, Path, Precondition, Query, Tagged, body};
 
 /// The routes of the catalogue.
 pub fn routes() -> OpenApiRouter<App> {
@@ -39,6 +39,7 @@ impl From<CatalogError> for ApiError {
             CatalogError::File(FileError::NotUtf8 | FileError::Empty) => Self::malformed(error.to_string()),
             CatalogError::File(_) | CatalogError::TooMany(_) => Self::validation(error.to_string()),
             CatalogError::Worker(what) => Self::internal(what),
+            CatalogError::Refused(refusal) => refusal,
         }
     }
 }
@@ -48,43 +49,45 @@ impl From<CatalogError> for ApiError {
 struct ListQuery {
     /// Start of a code, words of the description, or a barcode.
     #[serde(default)]
+    #[param(required = false, max_length = 512)]
     q: String,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: String,
-    /// Page size, 1 to 500; 50 if not said.
-    limit: Option<u32>,
 }
+
+/// The name of the list in its cursors.
+const LIST: &str = "products";
 
 /// Products by code, page by page.
 #[utoipa::path(get, path = "/v1/catalog/products", tag = "catalog", operation_id = "list_products",
-    params(ListQuery), responses((status = 200, body = Data<Vec<ProductView>>), (status = 401, body = ErrorBody)))]
+    params(ListQuery, Paging), responses((status = 200, body = Data<Vec<ProductView>>), (status = 401, body = ErrorBody)))]
 async fn list(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<ListQuery>,
+    paging: Paging,
 ) -> ApiResult<Data<Vec<ProductView>>> {
-    if query.q.len() > limits::DESCRIPTION_BYTES || query.cursor.len() > limits::CODE_BYTES {
-        return Err(ApiError::malformed("q or cursor is longer than any product's text"));
+    if query.q.len() > limits::DESCRIPTION_BYTES || query.q.contains('\0') {
+        return Err(ApiError::malformed("q is longer than any product's text, or has a character that none has"));
     }
-    if query.q.contains('\0') || query.cursor.contains('\0') {
-        return Err(ApiError::malformed("q or cursor has a character that no product has"));
-    }
-    let limit = query.limit.unwrap_or(50).clamp(1, limits::PAGE_ROWS);
+    let after: String = paging.after(LIST)?.unwrap_or_default();
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
-    let page = service::list(&mut tx, &query.q, &query.cursor, limit).await?;
-    Ok(Data::page(page.products, page.next, limit))
+    let page = service::list(&mut tx, &query.q, &after, paging.limit()).await?;
+    paging.cut(LIST, page.products, page.next)
 }
 
 /// One product.
 #[utoipa::path(get, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "get_product",
     params(("code" = String, Path)),
     responses((status = 200, body = Data<ProductView>), (status = 404, body = ErrorBody)))]
-async fn one(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> ApiResult<Data<ProductView>> {
+async fn one(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> ApiResult<Tagged<ProductView>> {
     known(&code)?;
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
     let found = service::one(&mut tx, &code).await?;
-    found.map(Data::new).ok_or_else(|| ApiError::not_found("product"))
+    found.map(tagged).ok_or_else(|| ApiError::not_found("product"))
+}
+
+fn tagged(product: ProductView) -> Tagged<ProductView> {
+    let version = product.version;
+    Data::new(product).tagged(version)
 }
 
 /// A code that could not be one names nothing.
@@ -92,26 +95,31 @@ fn known(code: &str) -> ApiResult<()> {
     rules::check_code(code).map_err(|_| ApiError::not_found("product"))
 }
 
-/// Makes a product as said, new or not; its nodes are told at once.
+/// Makes a product as said (`If-None-Match: *`) or changes it (`If-Match`); its nodes are told at once.
 #[utoipa::path(put, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "put_product",
-    params(("code" = String, Path)), request_body = ProductBody,
+    params(("code" = String, Path), ("If-Match" = Option<String>, Header, description = "the ETag that you read"),
+    ("If-None-Match" = Option<String>, Header, description = "`*` makes a new one; give this or If-Match")), request_body = ProductBody,
     responses((status = 200, body = Data<ProductView>), (status = 422, body = ErrorBody)))]
 async fn put(
     State(app): State<App>,
     caller: Caller,
     Path(code): Path<String>,
+    seen: Precondition,
     Json(body): Json<ProductBody>,
-) -> ApiResult<Data<ProductView>> {
+) -> ApiResult<Tagged<ProductView>> {
     let wanted = rules::check_body(&code, body)?;
     let by = By { person: caller.person, source: Source::Product, at: app.clock.now() };
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    // Locked before it is looked at: of two who saw the same, the second is told.
+    service::lock(&mut tx, by.at).await?;
+    seen.check(service::one(&mut tx, &code).await?.map(|product| product.version))?;
     let changed = service::change(&mut tx, by, std::slice::from_ref(&wanted)).await?;
     let product = service::one(&mut tx, &code).await?.ok_or_else(|| ApiError::not_found("product"))?;
     tx.save().await?;
     if !changed.changes.is_empty() {
         app.hint(caller.tenant, Collection::Catalogue);
     }
-    Ok(Data::new(product))
+    Ok(tagged(product))
 }
 
 /// What became of a product that was removed.

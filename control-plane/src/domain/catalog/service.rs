@@ -17,6 +17,7 @@ use crate::app::App;
 use crate::db::{DbError, TenantTx};
 use crate::domain::pricing::service as pricing;
 use crate::domain::pricing::types::Source;
+use crate::http::ApiError;
 
 /// Why a change of the catalogue was not made.
 #[derive(Debug, thiserror::Error)]
@@ -30,6 +31,9 @@ pub enum CatalogError {
     /// More products than a catalogue may have.
     #[error("the catalogue would have {0} products; at most {max} are allowed: remove some first", max = limits::PRODUCTS)]
     TooMany(i64),
+    /// It is not as whoever changes it has seen it.
+    #[error("{}", .0.message)]
+    Refused(ApiError),
     /// The worker that reads files ended.
     #[error("the file could not be read: {0}")]
     Worker(String),

@@ -26,7 +26,7 @@ use crate::db::TenantTx;
 use crate::http::context::Context;
 use crate::http::error::ErrorBody;
 use crate::http::idempotency::Write;
-use crate::http::{ApiError, ApiResult, Created, Data, Json, Once, Path, Query};
+use crate::http::{ApiError, ApiResult, Created, Data, Json, Once, Paging, Path, Query};
 
 /// The routes of the fleet.
 pub fn routes() -> OpenApiRouter<App> {
@@ -134,30 +134,28 @@ fn forwarded(headers: &HeaderMap) -> bool {
 
 /// Which nodes.
 #[derive(Clone, Copy, Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
 struct NodesQuery {
     /// Only of this shop.
     shop_id: Option<Uuid>,
-    /// Where the page starts: `next_cursor` of the page before.
-    cursor: Option<Uuid>,
-    /// Page size, 1 to 200.
-    limit: Option<u32>,
 }
 
+/// The name of the list in its cursors.
+const LIST: &str = "nodes";
+
 /// The tenant's nodes: last contact, version, and where their logs stand.
-#[utoipa::path(get, path = "/v1/nodes", tag = "fleet", operation_id = "list_nodes", params(NodesQuery), responses(
+#[utoipa::path(get, path = "/v1/nodes", tag = "fleet", operation_id = "list_nodes", params(NodesQuery, Paging), responses(
     (status = 200, body = Data<Vec<NodeRow>>), (status = 401, body = ErrorBody)))]
 async fn nodes(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<NodesQuery>,
+    paging: Paging,
 ) -> ApiResult<Data<Vec<NodeRow>>> {
-    let limit = query.limit.unwrap_or(100).clamp(1, protocol::limits::NODE_PAGE);
+    let after = paging.after::<Uuid>(LIST)?.map(NodeId::from_uuid);
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
-    let (shop, after) = (query.shop_id.map(ShopId::from_uuid), query.cursor.map(NodeId::from_uuid));
-    let (rows, next) = service::list(&mut tx, shop, after, limit).await?;
-    Ok(Data::page(rows, next.map(|node| node.to_string()), limit))
+    let (rows, next) = service::list(&mut tx, query.shop_id.map(ShopId::from_uuid), after, paging.limit()).await?;
+    paging.cut(LIST, rows, next.map(|node| node.as_uuid()))
 }
 
 /// Whether head office has every fiscal event that the shop's nodes hold.

@@ -13,6 +13,7 @@ use crate::domain::catalog::service::{self as catalog, By, CatalogError, Step};
 use crate::domain::catalog::types::{Change, Wanted};
 use crate::domain::fleet::NodeIdentity;
 use crate::domain::{fleet, shops};
+use crate::http::IfMatch;
 
 /// Writes a revision of the catalogue down, in the transaction of the change.
 ///
@@ -34,7 +35,8 @@ pub async fn revise_removal(tx: &mut TenantTx, by: By, version: i64) -> Result<(
     Ok(store::revise(tx.conn(), tenant, version, by, 1).await?)
 }
 
-/// Sets the price of a product that is sold; its nodes are told at once. `None` if there is no such product.
+/// Sets the price of a product that is sold and still as it was `seen`; its nodes are told at once. `None` if there
+/// is no such product. The number beside the price is the product's version now.
 ///
 /// # Errors
 /// Whatever the database met.
@@ -43,15 +45,15 @@ pub async fn set_price(
     tenant: TenantId,
     person: PersonId,
     code: &str,
+    seen: &IfMatch,
     price: UnitPrice,
-) -> Result<Option<PriceView>, CatalogError> {
+) -> Result<Option<(PriceView, u64)>, CatalogError> {
     let by = By { person, source: Source::Price, at: app.clock.now() };
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
     // Locked before it is looked at, so that a product taken out of sale meanwhile does not come back.
     catalog::lock(&mut tx, by.at).await?;
-    if catalog::one(&mut tx, code).await?.is_none() {
-        return Ok(None);
-    }
+    let Some(before) = catalog::one(&mut tx, code).await? else { return Ok(None) };
+    seen.check(before.version).map_err(CatalogError::Refused)?;
     let wanted = Wanted {
         code: code.to_owned(),
         description: None,
@@ -66,7 +68,8 @@ pub async fn set_price(
     if changed {
         app.hint(tenant, Collection::Catalogue);
     }
-    Ok(Some(PriceView { code: code.to_owned(), unit_price: price, version: done.version, changed }))
+    let version = if changed { done.version } else { before.version };
+    Ok(Some((PriceView { code: code.to_owned(), unit_price: price, version: done.version, changed }, version)))
 }
 
 /// The last changes of a price, newest first, before a version (0: from the newest).

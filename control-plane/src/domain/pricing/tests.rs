@@ -6,6 +6,7 @@ use protocol::collection::{Catalogue, Collection, Delivery, Version};
 use super::service;
 use crate::domain::catalog::service as catalog;
 use crate::domain::sales::testing::{Rig, Seat};
+use crate::http::IfMatch;
 
 async fn import(rig: &Rig, seat: &Seat, file: &'static str) {
     catalog::import(&rig.app, seat.tenant, seat.owner, Bytes::from_static(file.as_bytes())).await.unwrap();
@@ -16,8 +17,9 @@ async fn sent(rig: &Rig, seat: &Seat, have: u64) -> Option<Delivery> {
 }
 
 async fn price(rig: &Rig, seat: &Seat, code: &str, price: &str) -> Option<u64> {
-    let set = service::set_price(&rig.app, seat.tenant, seat.owner, code, price.parse().unwrap()).await.unwrap();
-    set.map(|set| set.version)
+    let any = IfMatch::any();
+    let set = service::set_price(&rig.app, seat.tenant, seat.owner, code, &any, price.parse().unwrap()).await.unwrap();
+    set.map(|(set, _)| set.version)
 }
 
 const FILE: &str = "code,description,unit_price\nA,a,1\nB,b,2\nC,c,3\nD,d,4\n";

@@ -3,7 +3,6 @@
 
 use axum::extract::State;
 use protocol::id::ShopId;
-use protocol::limits;
 use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
@@ -19,7 +18,7 @@ use crate::auth::guard::Caller;
 use crate::db::TenantTx;
 use crate::domain::shops;
 use crate::http::error::ErrorBody;
-use crate::http::{ApiError, ApiResult, Data, Path, Query};
+use crate::http::{ApiError, ApiResult, Data, Paging, Path, Query};
 
 /// The routes of sales.
 pub fn routes() -> OpenApiRouter<App> {
@@ -47,22 +46,20 @@ struct ListQuery {
     /// Of one lane.
     #[serde(default)]
     lane_id: String,
-    /// `next_cursor` of the page before.
-    #[serde(default)]
-    cursor: String,
-    /// Page size, 1 to 500; 50 if not said.
-    limit: Option<u32>,
 }
 
-fn filter(query: &ListQuery) -> ApiResult<Filter> {
+/// The name of the list in its cursors.
+const LIST: &str = "tickets";
+
+fn filter(query: &ListQuery, paging: &Paging) -> ApiResult<Filter> {
     let day = read_date("date", &query.date)?;
     let kind = match query.kind.as_str() {
         "" => None,
         name => Some(kind_number(name).ok_or_else(|| wrong("kind", format!("{name:?} is neither sale nor return")))?),
     };
-    let after = match query.cursor.as_str() {
-        "" => None,
-        text => Some(Place::parse(text).ok_or_else(|| wrong("cursor", "give next_cursor of the page before"))?),
+    let after = match paging.after::<String>(LIST)? {
+        None => None,
+        Some(text) => Some(Place::parse(&text).ok_or_else(|| wrong("cursor", "give next_cursor of the page before"))?),
     };
     Ok(Filter {
         shop: read_id("shop_id", &query.shop_id)?,
@@ -71,26 +68,27 @@ fn filter(query: &ListQuery) -> ApiResult<Filter> {
         kind,
         lane: read_id("lane_id", &query.lane_id)?,
         after,
-        limit: query.limit.unwrap_or(50).clamp(1, limits::PAGE_ROWS),
+        limit: paging.limit(),
     })
 }
 
 /// Tickets, newest first, page by page.
-#[utoipa::path(get, path = "/v1/sales/tickets", tag = "sales", operation_id = "list_tickets", params(ListQuery),
+#[utoipa::path(get, path = "/v1/sales/tickets", tag = "sales", operation_id = "list_tickets", params(ListQuery, Paging),
     responses((status = 200, body = Data<Vec<TicketRow>>), (status = 404, body = ErrorBody)))]
 async fn list(
     State(app): State<App>,
     caller: Caller,
     Query(query): Query<ListQuery>,
+    paging: Paging,
 ) -> ApiResult<Data<Vec<TicketRow>>> {
-    let filter = filter(&query)?;
+    let filter = filter(&query, &paging)?;
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
     if let Some(shop) = filter.shop {
         let found = shops::service::settings(&mut tx, ShopId::from_uuid(shop)).await?;
         found.ok_or_else(|| ApiError::not_found("shop"))?;
     }
     let page = service::list(&mut tx, &filter).await?;
-    Ok(Data::page(page.tickets, page.next, filter.limit))
+    paging.cut(LIST, page.tickets, page.next)
 }
 
 /// One ticket whole, as its event says it, named by node, term and position.

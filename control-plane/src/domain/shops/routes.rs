@@ -16,23 +16,28 @@ use crate::auth::guard::Caller;
 use crate::db::TenantTx;
 use crate::http::error::ErrorBody;
 use crate::http::idempotency::Write;
-use crate::http::{ApiResult, Data, Once, Path};
+use crate::http::{ApiResult, Data, IfMatch, Once, Paging, Path, Tagged};
 
 /// The routes of shops.
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new().routes(routes!(list, create)).routes(routes!(get, update))
 }
 
-/// The tenant's shops.
-#[utoipa::path(get, path = "/v1/shops", tag = "shops", responses(
+/// The name of the list in its cursors.
+const LIST: &str = "shops";
+
+/// The tenant's shops by name, page by page.
+#[utoipa::path(get, path = "/v1/shops", tag = "shops", operation_id = "list_shops", params(Paging), responses(
     (status = 200, body = Data<Vec<Shop>>), (status = 401, body = ErrorBody)))]
-async fn list(State(app): State<App>, caller: Caller) -> ApiResult<Data<Vec<Shop>>> {
+async fn list(State(app): State<App>, caller: Caller, paging: Paging) -> ApiResult<Data<Vec<Shop>>> {
+    let after = paging.after(LIST)?;
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
-    service::list(&mut tx).await.map(Data::new)
+    let shops = service::page(&mut tx, after.as_ref(), paging.fetch()).await?;
+    paging.page(LIST, shops, |shop| (shop.name.clone(), shop.id))
 }
 
 /// Make a shop.
-#[utoipa::path(post, path = "/v1/shops", tag = "shops", request_body = NewShop,
+#[utoipa::path(post, path = "/v1/shops", tag = "shops", operation_id = "create_shop", request_body = NewShop,
     params(("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
     responses((status = 201, body = Data<Shop>), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn create(State(app): State<App>, caller: Caller, write: Write<NewShop>) -> ApiResult<Response> {
@@ -41,19 +46,22 @@ async fn create(State(app): State<App>, caller: Caller, write: Write<NewShop>) -
         return Ok(reply);
     }
     let shop = service::create(once.tx(), &write.body, app.clock.now()).await?;
-    once.save(StatusCode::CREATED, shop).await
+    once.save_tagged(StatusCode::CREATED, shop.version, shop).await
 }
 
 /// One shop.
-#[utoipa::path(get, path = "/v1/shops/{id}", tag = "shops", params(("id" = Uuid, Path)), responses(
+#[utoipa::path(get, path = "/v1/shops/{id}", tag = "shops", operation_id = "get_shop", params(("id" = Uuid, Path)), responses(
     (status = 200, body = Data<Shop>), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn get(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Data<Shop>> {
+async fn get(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Tagged<Shop>> {
     let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
-    service::get(&mut tx, ShopId::from_uuid(id)).await.map(Data::new)
+    let shop = service::get(&mut tx, ShopId::from_uuid(id)).await?;
+    let version = shop.version;
+    Ok(Data::new(shop).tagged(version))
 }
 
 /// Change a shop's settings; its nodes get them at once.
-#[utoipa::path(patch, path = "/v1/shops/{id}", tag = "shops", params(("id" = Uuid, Path),
+#[utoipa::path(patch, path = "/v1/shops/{id}", tag = "shops", operation_id = "update_shop", params(("id" = Uuid, Path),
+    ("If-Match" = String, Header, description = "the ETag that you read, or *"),
     ("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
     request_body = ShopPatch, responses((status = 200, body = Data<Shop>), (status = 401, body = ErrorBody),
     (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
@@ -61,14 +69,15 @@ async fn update(
     State(app): State<App>,
     caller: Caller,
     Path(id): Path<Uuid>,
+    seen: IfMatch,
     write: Write<ShopPatch>,
 ) -> ApiResult<Response> {
     let mut once = Once::begin(&app, &caller, write.key.as_ref()).await?;
     if let Some(reply) = once.replay() {
         return Ok(reply);
     }
-    let shop = service::update(once.tx(), ShopId::from_uuid(id), write.body, app.clock.now()).await?;
-    let reply = once.save(StatusCode::OK, shop).await?;
+    let shop = service::update(once.tx(), ShopId::from_uuid(id), &seen, write.body, app.clock.now()).await?;
+    let reply = once.save_tagged(StatusCode::OK, shop.version, shop).await?;
     app.hint(caller.tenant, Collection::Shop);
     Ok(reply)
 }

@@ -5,13 +5,14 @@ use protocol::collection::{ShopSettings, Version};
 use protocol::id::ShopId;
 use protocol::tax::{TaxBasis, TaxMode, TaxRate};
 use protocol::timestamp::Timestamp;
+use uuid::Uuid;
 
 use super::rules::{self, BadSetting};
 use super::store::{self, Columns, ShopRow};
 use super::types::{NewShop, Shop, ShopPatch};
 use crate::db::{DbError, TenantTx};
 use crate::domain::tenants;
-use crate::http::{ApiError, ApiResult};
+use crate::http::{ApiError, ApiResult, IfMatch};
 use crate::rng;
 
 impl From<BadSetting> for ApiError {
@@ -34,12 +35,20 @@ pub async fn create(tx: &mut TenantTx, new: &NewShop, now: Timestamp) -> ApiResu
     get(tx, id).await
 }
 
-/// Changes a shop; its version rises. The caller hints the collection `Shop` after the commit.
+/// Changes a shop that is still as it was `seen`; its version rises. The caller hints the collection `Shop` after
+/// the commit.
 ///
 /// # Errors
-/// VALIDATION naming the setting; NOT_FOUND.
-pub async fn update(tx: &mut TenantTx, shop: ShopId, patch: ShopPatch, now: Timestamp) -> ApiResult<Shop> {
+/// VALIDATION naming the setting; NOT_FOUND; CONFLICT (412) when somebody else changed it.
+pub async fn update(
+    tx: &mut TenantTx,
+    shop: ShopId,
+    seen: &IfMatch,
+    patch: ShopPatch,
+    now: Timestamp,
+) -> ApiResult<Shop> {
     let row = store::get(tx, shop, true).await?.ok_or_else(|| ApiError::not_found("shop"))?;
+    seen.check(row.version)?;
     let next = rules::patched(&read(row)?, patch);
     rules::check(&next)?;
     if !store::update(tx, shop, &columns(&next)?, now).await? {
@@ -54,6 +63,14 @@ pub async fn update(tx: &mut TenantTx, shop: ShopId, patch: ShopPatch, now: Time
 /// Whatever the statement met.
 pub async fn list(tx: &mut TenantTx) -> ApiResult<Vec<Shop>> {
     store::list(tx).await?.into_iter().map(|row| read(row).map_err(ApiError::from)).collect()
+}
+
+/// The tenant's shops behind a name and id, by name, at most so many.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn page(tx: &mut TenantTx, after: Option<&(String, Uuid)>, limit: i64) -> ApiResult<Vec<Shop>> {
+    store::page(tx, after, limit).await?.into_iter().map(|row| read(row).map_err(ApiError::from)).collect()
 }
 
 /// One shop.

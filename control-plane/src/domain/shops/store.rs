@@ -27,6 +27,10 @@ pub(super) struct ShopRow {
 const COLUMNS_LIST: &str = "SELECT shop_id, name, time_zone, day_starts_minutes, currency, tax_mode, tax_basis,
        cash_step, late_entry, open_line_tax_rate_ppm, version
 FROM app.shops WHERE tenant_id = $1 AND deleted_at IS NULL ORDER BY name, shop_id";
+const COLUMNS_PAGE: &str = "SELECT shop_id, name, time_zone, day_starts_minutes, currency, tax_mode, tax_basis,
+       cash_step, late_entry, open_line_tax_rate_ppm, version
+FROM app.shops WHERE tenant_id = $1 AND deleted_at IS NULL AND ($2::text IS NULL OR (name, shop_id) > ($2, $3))
+ORDER BY name, shop_id LIMIT $4";
 const COLUMNS_ONE: &str = "SELECT shop_id, name, time_zone, day_starts_minutes, currency, tax_mode, tax_basis,
        cash_step, late_entry, open_line_tax_rate_ppm, version
 FROM app.shops WHERE tenant_id = $1 AND shop_id = $2 AND deleted_at IS NULL";
@@ -100,6 +104,17 @@ pub(super) async fn update(
 pub(super) async fn list(tx: &mut TenantTx) -> Result<Vec<ShopRow>, DbError> {
     let tenant = tx.tenant().as_uuid();
     Ok(sqlx::query_as(COLUMNS_LIST).bind(tenant).fetch_all(tx.conn()).await?)
+}
+
+/// Shops behind a name and id, at most so many.
+pub(super) async fn page(
+    tx: &mut TenantTx,
+    after: Option<&(String, Uuid)>,
+    limit: i64,
+) -> Result<Vec<ShopRow>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let query = sqlx::query_as(COLUMNS_PAGE).bind(tenant).bind(after.map(|(name, _)| name));
+    Ok(query.bind(after.map(|(_, shop)| *shop)).bind(limit).fetch_all(tx.conn()).await?)
 }
 
 /// `lock` holds the row until the end of the transaction.

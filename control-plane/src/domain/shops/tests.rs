@@ -12,7 +12,7 @@ use crate::clock::Clock;
 use crate::db::TenantTx;
 use crate::db::testing::TestDb;
 use crate::http::docs;
-use crate::http::testing::{call, signed_in};
+use crate::http::testing::{ask, call, signed_in};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -39,7 +39,7 @@ async fn a_shop_is_made_changed_and_delivered() {
         assert_eq!((answer.status.as_u16(), answer.code()), (404, "NOT_FOUND"));
     }
     let list = call(&router, Method::GET, "/v1/shops", Some(&foreign), &Value::Null).await;
-    assert_eq!(list.body, json!({ "data": [] }));
+    assert_eq!(list.body, json!({ "data": [], "pagination": { "limit": 50 } }));
 
     let mut hints = app.hints.subscribe();
     let patch = json!({ "day_starts": "05:30", "late_entry": false });
@@ -58,6 +58,64 @@ async fn a_shop_is_made_changed_and_delivered() {
         ("Europe/London", 5, "High Street")
     );
     assert!(service::settings(&mut tx, ShopId::from_uuid(uuid::Uuid::nil())).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn of_two_who_saw_the_same_shop_one_changes_it() {
+    let test = TestDb::new().await;
+    let app = test.app(Clock::manual(NOW)).await;
+    let router = docs::router(app.clone());
+    let (_, token, _) = signed_in(&app, &router, "one").await;
+    let bearer = format!("Bearer {token}");
+    let send = async |method: Method, path: &str, more: &[(&str, &str)], body: Value| {
+        let mut headers = vec![("authorization", bearer.as_str()), ("content-type", "application/json")];
+        headers.extend(more);
+        let answer = ask(&router, method, path, &headers, body.to_string().into()).await;
+        let tag = answer.headers.get("etag").map(|tag| tag.to_str().unwrap().to_owned()).unwrap_or_default();
+        (answer.status.as_u16(), tag, answer.body)
+    };
+    let new = json!({ "name": "High Street", "timezone": "Europe/London", "currency": "GBP" });
+    let (_, tag, made) = send(Method::POST, "/v1/shops", &[("idempotency-key", "a")], new.clone()).await;
+    let again = send(Method::POST, "/v1/shops", &[("idempotency-key", "a")], new).await;
+    assert_eq!((again.1.as_str(), &again.2), (tag.as_str(), &made), "the answer of the first time, tag and all");
+    let path = format!("/v1/shops/{}", made["data"]["id"].as_str().unwrap());
+    assert_eq!(send(Method::GET, &path, &[], Value::Null).await.1, tag);
+    let rename = |name: &str| json!({ "name": name });
+    assert_eq!(send(Method::PATCH, &path, &[], rename("A")).await.0, 428);
+    let (status, next, _) =
+        send(Method::PATCH, &path, &[("if-match", &tag), ("idempotency-key", "b")], rename("A")).await;
+    assert!(status == 200 && next != tag, "{status} {next}");
+    let (status, _, said) = send(Method::PATCH, &path, &[("if-match", &tag)], rename("B")).await;
+    assert_eq!((status, &said["error"]["code"]), (412, &"CONFLICT".into()));
+    // The same request once more is no second change, though the tag is old by now.
+    let (status, same, _) =
+        send(Method::PATCH, &path, &[("if-match", &tag), ("idempotency-key", "b")], rename("A")).await;
+    assert_eq!((status, same), (200, next));
+    assert_eq!(send(Method::GET, &path, &[], Value::Null).await.2["data"]["name"], "A");
+}
+
+#[tokio::test]
+async fn shops_are_listed_page_by_page() {
+    let test = TestDb::new().await;
+    let app = test.app(Clock::manual(NOW)).await;
+    let router = docs::router(app.clone());
+    let (_, token, _) = signed_in(&app, &router, "one").await;
+    for name in ["C", "A", "B", "A", "A"] {
+        let new = json!({ "name": name, "timezone": "Europe/London", "currency": "GBP" });
+        call(&router, Method::POST, "/v1/shops", Some(&token), &new).await;
+    }
+    let (mut seen, mut cursor) = (Vec::new(), String::new());
+    while seen.len() < 9 {
+        let path = format!("/v1/shops?limit=2&cursor={cursor}");
+        let page = call(&router, Method::GET, &path, Some(&token), &Value::Null).await.body;
+        let name = |shop: &Value| shop["name"].as_str().unwrap().to_owned();
+        seen.extend(page["data"].as_array().unwrap().iter().map(name));
+        let Some(next) = page["pagination"]["next_cursor"].as_str() else { break };
+        cursor = next.to_owned();
+    }
+    assert_eq!(seen, ["A", "A", "A", "B", "C"]);
+    let other = call(&router, Method::GET, &format!("/v1/nodes?cursor={cursor}"), Some(&token), &Value::Null).await;
+    assert_eq!(other.status, StatusCode::BAD_REQUEST, "a cursor is of one list");
 }
 
 #[tokio::test]
