@@ -1,6 +1,7 @@
 //! Passwords: Argon2id, a few hashes at a time, away from the threads that serve. An unknown e-mail costs the
 //! same time as a wrong password.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
@@ -8,12 +9,10 @@ use argon2::password_hash::phc::PasswordHash;
 use argon2::{Argon2, PasswordHasher, PasswordVerifier};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use super::chosen;
 use crate::http::{ApiError, ApiResult};
 
-/// Shortest password, in characters.
-pub const SHORTEST: usize = 8;
-/// Longest password, in bytes: hashing must not become a way to keep us busy.
-pub const LONGEST: usize = 512;
+pub use super::chosen::{LONGEST, SHORTEST};
 /// How long a sign-in waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -22,6 +21,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Hasher {
     turns: Arc<Semaphore>,
     nobody: Arc<OnceLock<String>>,
+    made: Arc<AtomicU64>,
 }
 
 impl Default for Hasher {
@@ -34,17 +34,30 @@ impl Hasher {
     /// A hasher with one turn per core.
     pub fn new() -> Self {
         let cores = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
-        Self { turns: Arc::new(Semaphore::new(cores)), nobody: Arc::default() }
+        Self { turns: Arc::new(Semaphore::new(cores)), nobody: Arc::default(), made: Arc::default() }
+    }
+
+    /// How many hashes were made, for whoever proves that most tries of an attack cost none.
+    pub fn made(&self) -> u64 {
+        self.made.load(Ordering::Relaxed)
     }
 
     /// Checks that a password may be chosen, and hashes it into a PHC string.
     ///
     /// # Errors
-    /// VALIDATION for one that is too short or too long; INTERNAL 503 when too many wait.
+    /// See [`Hasher::hash_for`].
     pub async fn hash(&self, password: &str) -> ApiResult<String> {
-        if password.chars().count() < SHORTEST || password.len() > LONGEST {
-            return Err(ApiError::field("password", format!("choose {SHORTEST} characters or more")));
-        }
+        self.hash_for(password, &[]).await
+    }
+
+    /// Checks that a password may be chosen by somebody whom the words are `about` (e-mail, name of the company), and
+    /// hashes it into a PHC string.
+    ///
+    /// # Errors
+    /// VALIDATION for one that may not be chosen; INTERNAL 503 when too many wait.
+    pub async fn hash_for(&self, password: &str, about: &[&str]) -> ApiResult<String> {
+        chosen::check(password, about).map_err(|why| ApiError::field("password", why))?;
+        self.made.fetch_add(1, Ordering::Relaxed);
         let turn = self.turn().await?;
         let password = password.to_owned();
         run(turn, move || hash_now(&password)).await?
@@ -58,6 +71,7 @@ impl Hasher {
         if password.len() > LONGEST {
             return Ok(false);
         }
+        self.made.fetch_add(1, Ordering::Relaxed);
         let turn = self.turn().await?;
         let nobody = Arc::clone(&self.nobody);
         let password = password.to_owned();

@@ -30,6 +30,31 @@ pub(super) async fn add_signing_key(db: &Db, id: &str, secret: &[u8], now: Times
     tx.save().await
 }
 
+/// When the newest key that still verifies was made.
+pub(super) async fn newest_signing_key(tx: &mut SystemTx) -> Result<Option<Timestamp>, DbError> {
+    let made: Option<OffsetDateTime> =
+        sqlx::query_scalar("SELECT max(created_at) FROM platform.signing_keys WHERE retired_at IS NULL")
+            .fetch_one(tx.conn())
+            .await?;
+    Ok(made.map(timestamp))
+}
+
+/// Retires the keys but the newest, where the newest was made at or before `since`; answers how many.
+pub(super) async fn retire_signing_keys(tx: &mut SystemTx, since: Timestamp, now: Timestamp) -> Result<u64, DbError> {
+    let done = sqlx::query(
+        "UPDATE platform.signing_keys SET retired_at = $2, secret = decode(repeat('00', 32), 'hex')
+         WHERE retired_at IS NULL AND EXISTS (
+             SELECT FROM platform.signing_keys newer
+             WHERE newer.retired_at IS NULL AND newer.created_at <= $1
+               AND (newer.created_at, newer.key_id) > (signing_keys.created_at, signing_keys.key_id))",
+    )
+    .bind(utc(since))
+    .bind(utc(now))
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Counts one more try in its window; answers how many there were and when the window began. The window begins
 /// anew when the old one began before `oldest`.
 pub(super) async fn count_try(
@@ -53,6 +78,39 @@ pub(super) async fn count_try(
     .fetch_one(tx.conn())
     .await?;
     Ok((tries, timestamp(starts)))
+}
+
+/// When the window of a count began, if the count has reached `most` in it.
+pub(super) async fn full(
+    tx: &mut SystemTx,
+    email_key: &str,
+    address: &str,
+    most: i32,
+    oldest: Timestamp,
+) -> Result<Option<Timestamp>, DbError> {
+    let starts: Option<OffsetDateTime> = sqlx::query_scalar(
+        "SELECT window_starts FROM platform.sign_in_tries
+         WHERE email_key = $1 AND address = $2 AND tries >= $3 AND window_starts > $4",
+    )
+    .bind(email_key)
+    .bind(address)
+    .bind(most)
+    .bind(utc(oldest))
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(starts.map(timestamp))
+}
+
+/// Takes one try off a count.
+pub(super) async fn take_back(tx: &mut SystemTx, email_key: &str, address: &str) -> Result<(), DbError> {
+    sqlx::query(
+        "UPDATE platform.sign_in_tries SET tries = greatest(tries - 1, 0) WHERE email_key = $1 AND address = $2",
+    )
+    .bind(email_key)
+    .bind(address)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// Forgets the tries after a success.

@@ -61,6 +61,9 @@ pub enum Command {
     /// Claim codes, with which nodes enrol.
     #[command(subcommand)]
     Claim(Claim),
+    /// Keys that sign access tokens.
+    #[command(subcommand)]
+    Keys(Keys),
     /// Print the completion script of a shell.
     Completion {
         /// Which shell.
@@ -136,8 +139,8 @@ pub struct Where {
 pub enum Tenant {
     /// Make a tenant with its first owner. Prints {"id":...,"owner_id":...}.
     ///
-    /// An owner who exists already, with the same password, owns both tenants then. Each call makes another tenant, also
-    /// under a name that is taken.
+    /// An owner who exists already, with the same password, owns both tenants then. A second tenant of the same name and owner
+    /// is refused, since it is mostly the same command run twice.
     Create {
         /// Where the database is.
         #[command(flatten)]
@@ -151,6 +154,25 @@ pub enum Tenant {
         /// The owner's password, 8 characters or more. The environment keeps it out of the list of processes.
         #[arg(long, env = "TILLWAY_OWNER_PASSWORD", hide_env_values = true)]
         owner_password: String,
+        /// Make it even if the owner has a tenant of that name.
+        #[arg(long)]
+        allow_duplicate: bool,
+    },
+}
+
+/// `keys ...`.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Make a new key for access tokens; head office does it by itself every 90 days. Prints {"retired":...}.
+    ///
+    /// What older keys signed is believed for another day. Head offices that are running take the new key within a minute.
+    Rotate {
+        /// Where the database is.
+        #[command(flatten)]
+        place: Where,
+        /// Believe older keys no longer: for a key that somebody may have seen. Who is signed in refreshes or signs in again.
+        #[arg(long)]
+        at_once: bool,
     },
 }
 

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use super::args::{Claim, Command, Serve, Shop, Tenant, Where};
+use super::args::{Claim, Command, Keys, Serve, Shop, Tenant, Where};
 use super::place::Place;
 use crate::app::App;
 use crate::auth::seal::Sealer;
@@ -30,8 +30,14 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
             let version = migrate(&database_url).await.context("the database was not brought up to date")?;
             Ok(Some(json!({ "version": version })))
         }
-        Command::Tenant(Tenant::Create { place, name, owner_email, owner_password }) => {
+        Command::Tenant(Tenant::Create { place, name, owner_email, owner_password, allow_duplicate }) => {
             with_app(&place, async |app| {
+                let double = tenants::service::owned_with_name(&app, &name, &owner_email).await?;
+                if let Some(id) = double.filter(|_| !allow_duplicate) {
+                    let said =
+                        format!("{owner_email} owns the tenant {name} already ({id}); --allow-duplicate makes another");
+                    return Err(ApiError::conflict(said));
+                }
                 let made = tenants::service::create(&app, &name, &owner_email, &owner_password).await?;
                 Ok(json!({ "id": made.tenant, "owner_id": made.owner }))
             })
@@ -65,6 +71,14 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
             .await
         }
         Command::Claim(Claim::Create { place, tenant, shop }) => claim(&place, tenant, shop).await,
+        Command::Keys(Keys::Rotate { place, at_once }) => {
+            must_be_there(&place)?;
+            with_app(&place, async |app| {
+                let retired = app.keys.rotate(&app.db, at_once, app.clock.now()).await?;
+                Ok(json!({ "retired": retired }))
+            })
+            .await
+        }
         Command::Completion { .. } => Ok(None),
     }
 }

@@ -69,6 +69,8 @@ pub async fn once(app: &App, now: Timestamp) -> Result<Removed, DbError> {
     let mut tx = SystemTx::begin(&app.db, SystemReason::Housekeeping).await?;
     removed.tries = store::prune_tries(&mut tx, now.plus_millis(-throttle::WINDOW_MILLIS)).await?;
     removed.access = store::prune_access(&mut tx, now.plus_millis(-ACCESS_MILLIS)).await?;
+    identity::service::prune_places(&mut tx, now.plus_millis(-throttle::PLACE_MILLIS)).await?;
     tx.save().await?;
+    app.keys.tend(&app.db, now).await?;
     Ok(removed)
 }

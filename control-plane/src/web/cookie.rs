@@ -44,6 +44,19 @@ impl Way {
         }
     }
 
+    /// The name of the cookie by which a browser is known again after the session.
+    pub const fn browser_name(self) -> &'static str {
+        match self {
+            Self::Tls | Self::Plain => "__Host-tillway-browser",
+            Self::Loopback => "tillway-browser",
+        }
+    }
+
+    /// What the browser's own cookie says.
+    pub fn browser(self, headers: &HeaderMap) -> Option<&str> {
+        read(headers, self.browser_name())
+    }
+
     const fn secure(self) -> &'static str {
         match self {
             Self::Tls | Self::Plain => "; Secure",

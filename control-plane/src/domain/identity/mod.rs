@@ -3,6 +3,7 @@
 
 mod page_sessions;
 pub mod pages;
+mod places;
 pub mod routes;
 pub mod rules;
 pub mod service;

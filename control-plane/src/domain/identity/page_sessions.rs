@@ -4,6 +4,7 @@
 use protocol::id::{PersonId, TenantId};
 use uuid::Uuid;
 
+use super::places;
 use super::rules::{PAGE_IDLE_MILLIS, PAGE_MILLIS, PAGE_NOTE_MILLIS, PageKey};
 use super::service::{prove, signed_in, tenants_of};
 use super::store::{self, NewSession};
@@ -11,10 +12,13 @@ use super::types::TenantRef;
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::auth::token::Access;
-use crate::db::{PageTimes, TenantTx};
+use crate::db::{PageTimes, SystemReason, SystemTx, TenantTx};
 use crate::http::context::Context;
 use crate::http::{ApiError, ApiResult};
-use crate::rng;
+use crate::rng::{self, hex};
+
+/// The step of a sign-in that its ticket leads to.
+const CHOOSE: &str = "choose";
 
 /// A page session that stands.
 #[derive(Clone, Debug)]
@@ -30,10 +34,17 @@ pub struct PageSession {
 /// What came of a sign-in at the page.
 #[derive(Debug)]
 pub(super) enum Entered {
-    /// In: the text of the cookie.
-    In(String),
+    /// In.
+    In(Entry),
     /// Several tenants: which? The ticket goes back with the answer.
     Choose { ticket: String, tenants: Vec<TenantRef> },
+}
+
+/// What a browser keeps that has come in: the text of the session's cookie, and of the browser's own.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) browser: String,
 }
 
 /// The session that a cookie names, if it stands. `used` says that a person is there, which keeps it from ending; a
@@ -58,47 +69,81 @@ pub async fn page_caller(app: &App, cookie: &str, used: bool) -> ApiResult<Optio
 }
 
 /// Signs in with a password.
-pub(super) async fn enter(app: &App, email: &str, password: &str, context: &Context) -> ApiResult<Entered> {
-    let (person, tenants) = prove(app, email, password, context).await?;
+pub(super) async fn enter(
+    app: &App,
+    email: &str,
+    password: &str,
+    context: &Context,
+    browser: Option<&str>,
+) -> ApiResult<Entered> {
+    let (person, tenants) = prove(app, email, password, context, browser).await?;
     match tenants.as_slice() {
         [] => Err(ApiError::authn("This person belongs to no company any more.")),
-        [only] => begin(app, only.id, person, context).await.map(Entered::In),
+        [only] => begin(app, only.id, person, context, browser).await.map(Entered::In),
         _ => {
             let access = Access { tenant: nowhere(), person, session: Uuid::nil() };
-            let ticket = app.keys.sign(access, app.clock.now()).map_err(ApiError::internal)?;
+            let ticket = app.keys.sign_ticket(CHOOSE, access, app.clock.now()).map_err(ApiError::internal)?;
             Ok(Entered::Choose { ticket, tenants })
         }
     }
 }
 
-/// Goes on after the choice. The ticket lives as long as an access token, and opens nothing else: it names no tenant
-/// and no session.
-pub(super) async fn choose(app: &App, ticket: &str, tenant: Uuid, context: &Context) -> ApiResult<String> {
+/// Goes on after the choice. The ticket lives as long as an access token and opens nothing else.
+pub(super) async fn choose(
+    app: &App,
+    ticket: &str,
+    tenant: Uuid,
+    context: &Context,
+    browser: Option<&str>,
+) -> ApiResult<Entry> {
     let stale = || ApiError::authn("The choice took too long. Sign in again.");
-    let access = app.keys.verify(&app.db, ticket, app.clock.now()).await.map_err(|_| stale())?;
-    if access.tenant != nowhere() || access.session != Uuid::nil() {
-        return Err(stale());
-    }
+    let access = app.keys.verify_ticket(&app.db, CHOOSE, ticket, app.clock.now()).await.map_err(|_| stale())?;
     let tenants = tenants_of(app, access.person).await?;
     let chosen = tenants.iter().find(|known| known.id.as_uuid() == tenant).ok_or_else(stale)?;
-    begin(app, chosen.id, access.person, context).await
+    begin(app, chosen.id, access.person, context, browser).await
 }
 
 fn nowhere() -> TenantId {
     TenantId::from_uuid(Uuid::nil())
 }
 
-async fn begin(app: &App, tenant: TenantId, person: PersonId, context: &Context) -> ApiResult<String> {
+async fn begin(
+    app: &App,
+    tenant: TenantId,
+    person: PersonId,
+    context: &Context,
+    browser: Option<&str>,
+) -> ApiResult<Entry> {
     let now = app.clock.now();
     let session = rng::id(now);
     let key = PageKey::new(tenant, rng::bytes());
     let address = context.address().to_string();
     let expires = now.plus_millis(PAGE_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    let new = NewSession { session, person, address: &address, agent: context.agent(), now, expires };
+    let new =
+        NewSession { session, person, address: &address, agent: context.agent(), method: "password", now, expires };
     store::insert_session(&mut tx, &new).await?;
     store::set_page_key(&mut tx, session, &key.hash()).await?;
     tx.save().await?;
     signed_in(person, tenant, context);
-    Ok(key.text())
+    let browser = know_browser(app, person, browser).await?;
+    Ok(Entry { key: key.text(), browser })
+}
+
+/// Remembers that a person uses this browser; answers what its cookie shall say.
+async fn know_browser(app: &App, person: PersonId, cookie: Option<&str>) -> ApiResult<String> {
+    let known = cookie.and_then(|cookie| Some((cookie.to_owned(), places::of_browser(cookie)?)));
+    let (cookie, mark) = match known {
+        Some(known) => known,
+        None => {
+            let cookie = hex(&rng::bytes::<32>());
+            let mark =
+                places::of_browser(&cookie).ok_or_else(|| ApiError::internal("a cookie of ours cannot be read"))?;
+            (cookie, mark)
+        }
+    };
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    store::know_place(&mut tx, person, &mark, app.clock.now()).await?;
+    tx.save().await?;
+    Ok(cookie)
 }

@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::page_sessions::{self, Entered};
+use super::page_sessions::{self, Entered, Entry};
 use super::rules::PAGE_MILLIS;
 use super::service;
 use super::types::TenantRef;
@@ -20,6 +20,9 @@ use crate::web::caller::{flash_of, with_flash};
 use crate::web::cookie::{self, Way};
 use crate::web::respond::{self, own_path};
 use crate::web::{Flash, Form, OpenForm, PageCaller, PageResult, Pages};
+
+/// How long a browser keeps the cookie by which it is known again, in seconds.
+const BROWSER_SECONDS: i64 = 365 * 24 * 3_600;
 
 /// The pages of identity.
 pub fn pages() -> Pages {
@@ -91,11 +94,11 @@ async fn enter(
     let way = Way::of(&parts, &app);
     let next = next_of(&form.next);
     let entered = match app.gates.sign_in(context.address()) {
-        Ok(()) => page_sessions::enter(&app, &form.email, &form.password, &context).await,
+        Ok(()) => page_sessions::enter(&app, &form.email, &form.password, &context, way.browser(&parts.headers)).await,
         Err(refused) => Err(refused),
     };
     match entered {
-        Ok(Entered::In(key)) => Ok(opened(way, next, &key)),
+        Ok(Entered::In(entry)) => Ok(opened(way, next, &entry)),
         Ok(Entered::Choose { ticket, tenants }) => {
             Ok(respond::html(StatusCode::OK, &Choose { ticket: &ticket, next, tenants: &tenants })?)
         }
@@ -107,7 +110,10 @@ async fn enter(
 fn again(email: &str, next: &str, refused: ApiError) -> PageResult {
     let said = match refused.code {
         Code::Authn => "The e-mail or the password is wrong.".to_owned(),
-        Code::Validation => "This is not an e-mail address such as owner@example.com.".to_owned(),
+        Code::Validation if refused.details.as_ref().is_some_and(|details| details["field"] == "email") => {
+            "This is not an e-mail address such as owner@example.com.".to_owned()
+        }
+        Code::Validation => refused.message.clone(),
         Code::RateLimit => {
             let minutes = refused.retry_after.unwrap_or(60).div_ceil(60);
             format!("Too many tries. Wait {minutes} min, then try again.")
@@ -133,21 +139,23 @@ struct Choice {
 
 async fn choose(State(app): State<App>, context: Context, parts: Parts, OpenForm(form): OpenForm<Choice>) -> Response {
     let way = Way::of(&parts, &app);
-    let chosen: ApiResult<String> = match app.gates.sign_in(context.address()) {
-        Ok(()) => page_sessions::choose(&app, &form.ticket, form.tenant, &context).await,
+    let chosen: ApiResult<Entry> = match app.gates.sign_in(context.address()) {
+        Ok(()) => page_sessions::choose(&app, &form.ticket, form.tenant, &context, way.browser(&parts.headers)).await,
         Err(refused) => Err(refused),
     };
     match chosen {
-        Ok(key) => opened(way, next_of(&form.next), &key),
+        Ok(entry) => opened(way, next_of(&form.next), &entry),
         Err(refused) if refused.code == Code::Authn => with_flash(way, "/sign-in", &Flash::failed(refused.message)),
         Err(refused) => crate::web::PageError(refused).into_response(),
     }
 }
 
-fn opened(way: Way, next: &str, key: &str) -> Response {
+fn opened(way: Way, next: &str, entry: &Entry) -> Response {
     let mut response = respond::see_other(next);
-    let cookie = cookie::write(way, way.session_name(), key, PAGE_MILLIS / 1_000);
+    let cookie = cookie::write(way, way.session_name(), &entry.key, PAGE_MILLIS / 1_000);
     response.headers_mut().append(header::SET_COOKIE, cookie);
+    let browser = cookie::write(way, way.browser_name(), &entry.browser, BROWSER_SECONDS);
+    response.headers_mut().append(header::SET_COOKIE, browser);
     response
 }
 

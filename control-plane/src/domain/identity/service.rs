@@ -4,10 +4,11 @@ use protocol::id::{PersonId, TenantId};
 use protocol::timestamp::Timestamp;
 
 use super::types::{ChooseTenant, LoginReply, LoginRequest, Me, TenantRef, Tokens};
-use super::{rules, sessions, store};
+use super::{places, rules, sessions, store};
 use crate::app::App;
+use crate::auth::chosen;
 use crate::auth::guard::Caller;
-use crate::auth::throttle;
+use crate::auth::throttle::{self, Bound, TooMany, Try};
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::tenants;
 use crate::http::context::Context;
@@ -21,7 +22,7 @@ use crate::rng;
 /// AUTHN with the same words and in the same time for an unknown e-mail, a wrong password and a foreign tenant;
 /// RATE_LIMIT after five tries in fifteen minutes.
 pub async fn login(app: &App, request: &LoginRequest, context: &Context) -> ApiResult<LoginReply> {
-    let (person, memberships) = prove(app, &request.email, &request.password, context).await?;
+    let (person, memberships) = prove(app, &request.email, &request.password, context, None).await?;
     let mut tenants: Vec<TenantRef> = memberships
         .into_iter()
         .filter(|tenant| request.tenant.is_none_or(|wanted| wanted == tenant.id.as_uuid()))
@@ -50,25 +51,39 @@ pub(super) fn signed_in(person: PersonId, tenant: TenantId, context: &Context) {
     tracing::info!(target: "audit", %person, %tenant, %address, "signed in");
 }
 
-/// Who a password proves somebody to be, and where they belong. Throttled.
+/// Who a password proves somebody to be, and where they belong. Throttled. `browser` is what the browser's own cookie says.
 pub(super) async fn prove(
     app: &App,
     email: &str,
     password: &str,
     context: &Context,
+    browser: Option<&str>,
 ) -> ApiResult<(PersonId, Vec<TenantRef>)> {
     let key = rules::email_key(email);
     let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
-    let address = network(context.address()).to_string();
-    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
-    let too_often = throttle::count(&mut tx, &key, &address, app.clock.now()).await?;
-    let person = if too_often.is_none() { store::person_by_email(&mut tx, &key).await? } else { None };
-    tx.save().await?;
-    if let Some(seconds) = too_often {
-        metrics::counter!("tillway_sign_ins_total", "outcome" => "throttled").increment(1);
-        return Err(ApiError::rate_limit("too many tries to sign in; wait, then try again", seconds));
+    if password.len() > chosen::LONGEST {
+        // Nobody has such a password: nothing is counted, read or hashed for it.
+        return Err(ApiError::field("password", chosen::Refused::TooLong));
     }
+    let address = network(context.address()).to_string();
+    let marks = places::marks(&address, browser);
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    let person = store::person_trying(&mut tx, &key, &marks).await?;
+    let (of_network, of_browser) = person.as_ref().map_or((false, false), |who| (who.network_known, who.browser_known));
+    let mark = marks.browser_text();
+    let tried = Try {
+        email_key: &key,
+        address: &address,
+        browser: mark.as_deref().filter(|_| of_browser),
+        known: of_network || of_browser,
+        now: app.clock.now(),
+    };
+    let too_many = throttle::count(&mut tx, tried).await?;
+    tx.save().await?;
     let (id, phc) = person.map(|person| (PersonId::from_uuid(person.person_id), person.phc)).unzip();
+    if let Some(too_many) = too_many {
+        return Err(throttled(app, too_many, id, &address).await);
+    }
     let right = app.hasher.verify(password, phc.flatten()).await?;
     let Some(person) = id.filter(|_| right) else {
         metrics::counter!("tillway_sign_ins_total", "outcome" => "refused").increment(1);
@@ -76,10 +91,29 @@ pub(super) async fn prove(
         return Err(refused());
     };
     let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
-    throttle::forget(&mut tx, &key, &address).await?;
+    throttle::forget(&mut tx, tried).await?;
+    store::know_place(&mut tx, person, &marks.network, tried.now).await?;
     let memberships = store::memberships(&mut tx, person).await?;
     tx.save().await?;
     Ok((person, refs(memberships)))
+}
+
+/// Says that there were too many tries; the first of a window is worth a line.
+async fn throttled(app: &App, too_many: TooMany, person: Option<PersonId>, address: &str) -> ApiError {
+    metrics::counter!("tillway_sign_ins_total", "outcome" => "throttled").increment(1);
+    if too_many.first {
+        let bound = match too_many.bound {
+            Bound::Place => "place",
+            Bound::Email => "email",
+            Bound::Address => "address",
+        };
+        tracing::warn!(target: "audit", bound, address, known = person.is_some(), "sign-in throttled");
+        let _ = app;
+    }
+    ApiError::rate_limit(
+        "too many tries to sign in; wait, then try again, or set a new password by mail",
+        too_many.seconds,
+    )
 }
 
 fn refs(memberships: Vec<(uuid::Uuid, String)>) -> Vec<TenantRef> {
@@ -154,13 +188,22 @@ pub async fn ensure_person(app: &App, email: &str, password: &str) -> ApiResult<
         }
         return Err(ApiError::conflict("a person with this e-mail exists and has another password: give that one"));
     }
-    let phc = app.hasher.hash(password).await?;
+    let phc = app.hasher.hash_for(password, &[email]).await?;
     let now = app.clock.now();
     let person = PersonId::from_uuid(rng::id(now));
     let mut tx = SystemTx::begin(&app.db, SystemReason::CreateTenant).await?;
     store::insert_person(&mut tx, person, email.trim(), &key, &phc, now).await?;
     tx.save().await?;
     Ok(person)
+}
+
+/// Who has this e-mail; none also for what is no e-mail.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn person_of_email(tx: &mut SystemTx, email: &str) -> Result<Option<PersonId>, DbError> {
+    let Some(key) = rules::email_key(email) else { return Ok(None) };
+    Ok(store::person_by_email(tx, &key).await?.map(|person| PersonId::from_uuid(person.person_id)))
 }
 
 /// Makes a person an owner of the transaction's tenant.
@@ -177,4 +220,12 @@ pub async fn add_owner(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> R
 /// Whatever the statement met.
 pub async fn prune(tx: &mut TenantTx, before: Timestamp) -> Result<u64, DbError> {
     store::prune_sessions(tx, before).await
+}
+
+/// Forgets browsers and networks that nobody used since `before`.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn prune_places(tx: &mut SystemTx, before: Timestamp) -> Result<u64, DbError> {
+    store::prune_places(tx, before).await
 }

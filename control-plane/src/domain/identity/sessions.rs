@@ -1,5 +1,7 @@
 //! Sessions: begun by a sign-in, carried on by refresh tokens that each work once, ended by signing out or by a
-//! refresh token that came twice.
+//! refresh token that came twice. There is no grace for an answer that was lost: a thief's second use and a client's repeat
+//! look the same, nothing a shop needs hangs on such a session (nodes have certificates, programs have keys), and signing in
+//! again is all it costs.
 
 use protocol::id::{PersonId, TenantId};
 use uuid::Uuid;
@@ -24,7 +26,8 @@ pub(super) async fn begin(app: &App, tenant: TenantId, person: PersonId, context
     let address = context.address().to_string();
     let expires = now.plus_millis(SESSION_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    let new = NewSession { session, person, address: &address, agent: context.agent(), now, expires };
+    let new =
+        NewSession { session, person, address: &address, agent: context.agent(), method: "password", now, expires };
     store::insert_session(&mut tx, &new).await?;
     store::insert_token(&mut tx, session, &refresh.hash(), now).await?;
     tx.save().await?;
@@ -56,6 +59,7 @@ pub(super) async fn carry_on(app: &App, text: &str) -> ApiResult<Tokens> {
     }
     let next = RefreshToken::new(token.tenant, rng::bytes());
     store::insert_token(&mut tx, session, &next.hash(), now).await?;
+    store::note_use(&mut tx, session, now).await?;
     tx.save().await?;
     tokens(app, token.tenant, person, session, next)
 }

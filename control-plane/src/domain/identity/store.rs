@@ -5,14 +5,27 @@ use protocol::timestamp::Timestamp;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
+use super::places::Marks;
 use crate::clock::utc;
 use crate::db::{DbError, SystemTx, TenantTx};
+
+/// Places that are remembered of one person.
+const PLACES: i64 = 50;
 
 /// A person with their password's hash.
 #[derive(Debug, sqlx::FromRow)]
 pub(super) struct Person {
     pub(super) person_id: Uuid,
     pub(super) phc: Option<String>,
+}
+
+/// A person who tries to sign in, and whether they are known to use the place.
+#[derive(Debug, sqlx::FromRow)]
+pub(super) struct Trying {
+    pub(super) person_id: Uuid,
+    pub(super) phc: Option<String>,
+    pub(super) network_known: bool,
+    pub(super) browser_known: bool,
 }
 
 /// A refresh token with the session it belongs to.
@@ -35,6 +48,56 @@ pub(super) async fn person_by_email(tx: &mut SystemTx, key: &str) -> Result<Opti
     .bind(key)
     .fetch_optional(tx.conn())
     .await?)
+}
+
+pub(super) async fn person_trying(tx: &mut SystemTx, key: &str, marks: &Marks) -> Result<Option<Trying>, DbError> {
+    Ok(sqlx::query_as(
+        "SELECT p.person_id, w.phc,
+                EXISTS (SELECT FROM platform.known_places k WHERE k.person_id = p.person_id AND k.mark = $2) AS network_known,
+                EXISTS (SELECT FROM platform.known_places k WHERE k.person_id = p.person_id AND k.mark = $3) AS browser_known
+         FROM platform.people p LEFT JOIN platform.passwords w USING (person_id) WHERE p.email_key = $1",
+    )
+    .bind(key)
+    .bind(marks.network)
+    .bind(marks.browser)
+    .fetch_optional(tx.conn())
+    .await?)
+}
+
+/// Remembers that a person uses a place; of many the oldest are forgotten.
+pub(super) async fn know_place(
+    tx: &mut SystemTx,
+    person: PersonId,
+    mark: &[u8; 32],
+    now: Timestamp,
+) -> Result<(), DbError> {
+    sqlx::query(
+        "INSERT INTO platform.known_places (person_id, mark, seen_at) VALUES ($1, $2, $3)
+         ON CONFLICT (person_id, mark) DO UPDATE SET seen_at = excluded.seen_at",
+    )
+    .bind(person.as_uuid())
+    .bind(mark)
+    .bind(utc(now))
+    .execute(tx.conn())
+    .await?;
+    sqlx::query(
+        "DELETE FROM platform.known_places WHERE person_id = $1 AND mark IN (
+             SELECT mark FROM platform.known_places WHERE person_id = $1 ORDER BY seen_at DESC, mark OFFSET $2)",
+    )
+    .bind(person.as_uuid())
+    .bind(PLACES)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// Forgets places that were not used since `before`.
+pub(super) async fn prune_places(tx: &mut SystemTx, before: Timestamp) -> Result<u64, DbError> {
+    let done = sqlx::query("DELETE FROM platform.known_places WHERE seen_at < $1")
+        .bind(utc(before))
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected())
 }
 
 pub(super) async fn email_of(tx: &mut SystemTx, person: PersonId) -> Result<Option<String>, DbError> {
@@ -94,6 +157,8 @@ pub(super) struct NewSession<'a> {
     pub(super) person: PersonId,
     pub(super) address: &'a str,
     pub(super) agent: &'a str,
+    /// How the person proved who they are: `password`, `passkey`, `sso`.
+    pub(super) method: &'a str,
     pub(super) now: Timestamp,
     pub(super) expires: Timestamp,
 }
@@ -101,8 +166,8 @@ pub(super) struct NewSession<'a> {
 pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     sqlx::query(
-        "INSERT INTO app.sessions (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent)
-         VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        "INSERT INTO app.sessions (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent, method)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
     )
     .bind(tenant)
     .bind(new.session)
@@ -111,6 +176,7 @@ pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> R
     .bind(utc(new.expires))
     .bind(new.address)
     .bind(new.agent)
+    .bind(new.method)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -171,6 +237,18 @@ pub(super) async fn use_token(tx: &mut TenantTx, hash: &[u8], now: Timestamp) ->
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
+}
+
+/// Notes that a session is used.
+pub(super) async fn note_use(tx: &mut TenantTx, session: Uuid, now: Timestamp) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    sqlx::query("UPDATE app.sessions SET used_at = $3 WHERE tenant_id = $1 AND session_id = $2")
+        .bind(tenant)
+        .bind(session)
+        .bind(utc(now))
+        .execute(tx.conn())
+        .await?;
+    Ok(())
 }
 
 /// Ends a session with all its tokens. False if it had ended before.

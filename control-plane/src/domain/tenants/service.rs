@@ -43,6 +43,16 @@ pub async fn create(app: &App, name: &str, email: &str, password: &str) -> ApiRe
     Ok(NewTenant { tenant, owner })
 }
 
+/// The tenant of this name that the person of this e-mail owns, if there is one: what a command that ran twice would double.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn owned_with_name(app: &App, name: &str, email: &str) -> Result<Option<TenantId>, DbError> {
+    let mut tx = SystemTx::begin(&app.db, SystemReason::CreateTenant).await?;
+    let Some(owner) = identity::service::person_of_email(&mut tx, email).await? else { return Ok(None) };
+    store::of_person_with_name(&mut tx, owner, name.trim()).await
+}
+
 /// The tenant's name; none if there is no such tenant.
 ///
 /// # Errors

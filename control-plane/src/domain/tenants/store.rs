@@ -1,6 +1,6 @@
 //! The SQL of tenants.
 
-use protocol::id::TenantId;
+use protocol::id::{PersonId, TenantId};
 use protocol::timestamp::Timestamp;
 use uuid::Uuid;
 
@@ -22,6 +22,22 @@ pub(super) async fn name(tx: &mut TenantTx) -> Result<Option<String>, DbError> {
     let tenant = tx.tenant().as_uuid();
     let name = sqlx::query_scalar("SELECT name FROM app.tenants WHERE tenant_id = $1").bind(tenant);
     Ok(name.fetch_optional(tx.conn()).await?)
+}
+
+pub(super) async fn of_person_with_name(
+    tx: &mut SystemTx,
+    person: PersonId,
+    name: &str,
+) -> Result<Option<TenantId>, DbError> {
+    let id: Option<Uuid> = sqlx::query_scalar(
+        "SELECT t.tenant_id FROM app.tenants t JOIN app.memberships m USING (tenant_id)
+         WHERE m.person_id = $1 AND m.ended_at IS NULL AND lower(t.name) = lower($2) ORDER BY t.tenant_id LIMIT 1",
+    )
+    .bind(person.as_uuid())
+    .bind(name)
+    .fetch_optional(tx.conn())
+    .await?;
+    Ok(id.map(TenantId::from_uuid))
 }
 
 pub(super) async fn all(tx: &mut SystemTx) -> Result<Vec<TenantId>, DbError> {

@@ -1,5 +1,8 @@
 //! Signing in and out, on a real database.
 
+mod attack;
+mod tokens;
+
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use protocol::timestamp::Timestamp;
