@@ -30,10 +30,12 @@ CREATE INDEX one_time_links_by_person ON platform.one_time_links (person_id, kin
 CREATE INDEX one_time_links_by_age ON platform.one_time_links (expires_at);
 GRANT SELECT, INSERT, UPDATE, DELETE ON platform.one_time_links TO tw_platform;
 
--- How a session began ('password', 'passkey', 'sso' ...), and more ways for it to end.
-ALTER TABLE app.sessions ADD COLUMN method text NOT NULL DEFAULT 'password' CHECK (length(method) BETWEEN 1 AND 40);
+-- How a session began, and more ways for it to end.
+ALTER TABLE app.sessions ADD COLUMN IF NOT EXISTS method text NOT NULL DEFAULT 'password'
+    CHECK (method IN ('password', 'passkey', 'sso', 'invitation', 'guest'));
 ALTER TABLE app.sessions DROP CONSTRAINT IF EXISTS sessions_ended_reason_check;
-ALTER TABLE app.sessions ADD CONSTRAINT sessions_ended_reason_check CHECK (length(ended_reason) BETWEEN 1 AND 40);
+ALTER TABLE app.sessions ADD CONSTRAINT sessions_ended_reason_check CHECK (ended_reason IN ('signed_out', 'refresh_reused',
+    'ended_by_person', 'ended_by_company', 'membership_ended', 'password_changed', 'factor_changed', 'guest_left'));
 
 -- Invitations into a tenant. The link carries the tenant and a secret; here stands its hash.
 CREATE TABLE app.invitations (
