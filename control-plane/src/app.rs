@@ -15,6 +15,7 @@ use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::domain::fleet::FleetSlot;
 use crate::http::rate::Gates;
+use crate::mail::Outbox;
 use crate::web::Memory;
 
 pub use crate::config::ServeConfig;
@@ -50,6 +51,8 @@ pub struct Places {
     pub tcp: Option<String>,
     /// `http://host:port` of the plain door.
     pub http: Option<String>,
+    /// Where people open the pages, such as `https://hq.example.com`.
+    pub public: Option<String>,
 }
 
 /// Head office as its parts see it. Cheap to clone.
@@ -69,6 +72,8 @@ pub struct App {
     pub hasher: Hasher,
     /// Seals secrets for the database. A throwaway until head office serves from a state directory.
     pub sealer: Sealer,
+    /// Where mail goes out; kept in memory until head office serves.
+    pub outbox: Arc<Outbox>,
     /// Rate limits.
     pub gates: Arc<Gates>,
     /// The device CA and HQ's own certificate; in place once head office serves.
@@ -101,6 +106,7 @@ impl App {
             keys,
             hasher: Hasher::new(),
             sealer: Sealer::throwaway(),
+            outbox: Arc::new(Outbox::in_memory()),
             gates: Arc::default(),
             fleet: FleetSlot::default(),
             state: None,
@@ -122,6 +128,12 @@ impl App {
         // Nobody looking is fine.
         let heard = self.sold.send(Sold { tenant, shop });
         tracing::trace!(%tenant, %shop, pages = heard.unwrap_or(0), "sold");
+    }
+
+    /// Where people open the pages, without a slash at the end: what links in mails begin with.
+    pub fn public_url(&self) -> String {
+        let Places { public, http, .. } = self.places();
+        public.or(http).unwrap_or_else(|| "http://127.0.0.1:8080".to_owned())
     }
 
     /// Where head office can be reached, as far as it is known.

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::db::{Db, Urls};
+use crate::mail::MailConfig;
 
 /// Which database.
 #[derive(Clone, Debug)]
@@ -35,6 +36,10 @@ pub struct ServeConfig {
     pub database: Database,
     /// The name or address that nodes reach us by; by default the address we listen on.
     pub public_host: Option<String>,
+    /// Where people open the pages; links in mails begin with it. By default made of the doors.
+    pub public_url: Option<String>,
+    /// Mail.
+    pub mail: MailConfig,
     /// The file of the keys that seal secrets; by default one under the state directory, made at the first start. Every
     /// head office on the same database needs the same.
     pub secrets_key: Option<PathBuf>,
@@ -55,6 +60,8 @@ impl ServeConfig {
             metrics: None,
             database: Database::Given(db),
             public_host: None,
+            public_url: None,
+            mail: MailConfig::default(),
             secrets_key: None,
             trust_forwarded: false,
         }

@@ -11,6 +11,7 @@ pub mod domain;
 pub mod gateway;
 pub mod http;
 pub mod jobs;
+pub mod mail;
 pub mod notify;
 pub mod rng;
 pub mod serve;

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -19,7 +20,8 @@ use crate::db::{Db, DbError, Limits};
 use crate::domain::fleet::{Fleet, FleetError};
 use crate::gateway::{self, Gateway, GatewayConfig, GatewayError};
 use crate::http::{docs, server, tls};
-use crate::{jobs, telemetry};
+use crate::mail::{MailSetupError, Outbox};
+use crate::{domain, jobs, telemetry};
 
 /// How long a start waits for the state directory.
 const LOCK_PATIENCE: Duration = Duration::from_secs(15);
@@ -39,6 +41,9 @@ pub enum StartError {
     /// The keys that seal secrets.
     #[error(transparent)]
     Secrets(#[from] SealError),
+    /// Mail.
+    #[error(transparent)]
+    Mail(#[from] MailSetupError),
     /// The door of the nodes.
     #[error(transparent)]
     Gateway(#[from] GatewayError),
@@ -107,6 +112,10 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
         Some(path) => Sealer::of_file(path)?,
         None => Sealer::of_state(&config.state)?,
     };
+    app.outbox = Arc::new(Outbox::open(&config.mail, &config.state)?);
+    if let Some(folder) = app.outbox.folder() {
+        tracing::warn!(folder = %folder.display(), "without --smtp-url mail is not sent but kept as files");
+    }
     let names = config.public_host.iter().cloned().collect();
     app.fleet.set(Fleet::open(&config.state.join("ca"), &app.db, &app.clock, names).await?);
     let (ending, ended) = watch::channel(false);
@@ -123,6 +132,8 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
     };
     open_doors(&mut running, &config, &ended).await?;
     running.spawn(telemetry::upkeep(ended.clone()));
+    running.spawn(jobs::Runner::new(running.app.clone(), domain::handlers()).run(ended.clone()));
+    running.spawn(jobs::gauges::run(running.app.clone(), domain::handlers(), ended.clone()));
     running.spawn(jobs::housekeeping::run(running.app.clone(), ended));
     let Running { http, quic, tcp, metrics, .. } = running;
     write_addresses(&config.state, &Addresses { http, quic, tcp, metrics })?;
@@ -193,6 +204,10 @@ async fn open_doors(
         http: Some(format!("http://{}", reachable(running.http, host))),
         quic: Some(reachable(running.quic, host)),
         tcp: running.tcp.map(|tcp| reachable(tcp, host)),
+        public: config.public_url.clone().or_else(|| {
+            // People come by HTTPS where there is a name and a door for it.
+            host.zip(running.tcp).map(|(_, tcp)| format!("https://{}", reachable(tcp, host)))
+        }),
     };
     if running.app.places.set(places).is_err() {
         tracing::debug!("the places were set before");

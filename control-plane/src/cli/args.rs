@@ -102,6 +102,23 @@ pub struct Serve {
     /// node is on this machine.
     #[arg(long)]
     pub public_host: Option<String>,
+    /// Where people open the pages, such as https://hq.example.com: links in mails begin with it. By default made of
+    /// --public-host and the doors.
+    #[arg(long, env = "TILLWAY_PUBLIC_URL", value_parser = public_url)]
+    pub public_url: Option<String>,
+    /// The server that takes mail: smtp://user@host:587 (STARTTLS) or smtps://host:465; on this machine smtp://localhost:25.
+    /// Without it mail is kept in the folder mail under --state.
+    #[arg(long, env = "TILLWAY_SMTP_URL", requires = "mail_from")]
+    pub smtp_url: Option<String>,
+    /// The file with the password of the user in --smtp-url.
+    #[arg(long, env = "TILLWAY_SMTP_PASSWORD_FILE", requires = "smtp_url")]
+    pub smtp_password_file: Option<PathBuf>,
+    /// A certificate in PEM that the mail server's is signed with, where the system does not know it.
+    #[arg(long, env = "TILLWAY_SMTP_CA", requires = "smtp_url")]
+    pub smtp_ca: Option<PathBuf>,
+    /// Who mail is from, such as 'Tillway <hq@example.com>'.
+    #[arg(long, env = "TILLWAY_MAIL_FROM")]
+    pub mail_from: Option<String>,
     /// The file of the keys that seal secrets. By default secrets.key under --state, made at the first start; a second head
     /// office on the same database needs a copy of the first one's.
     #[arg(long, env = "TILLWAY_SECRETS_KEY")]
@@ -226,6 +243,14 @@ pub enum Claim {
         #[arg(long, value_parser = id)]
         shop: Uuid,
     },
+}
+
+/// The beginning of a link: a scheme, a host, no slash at the end.
+fn public_url(text: &str) -> Result<String, String> {
+    let url = url::Url::parse(text).ok().filter(|url| ["http", "https"].contains(&url.scheme()) && url.has_host());
+    let url = url.filter(|url| url.query().is_none() && url.fragment().is_none() && url.username().is_empty());
+    let text = url.map(|url| url.as_str().trim_end_matches('/').to_owned());
+    text.ok_or_else(|| "write it like https://hq.example.com".to_owned())
 }
 
 fn id(text: &str) -> Result<Uuid, String> {

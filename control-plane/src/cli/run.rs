@@ -18,6 +18,7 @@ use crate::db::{TenantTx, Urls, migrate};
 use crate::domain::fleet::{ClaimMade, Fleet, FleetError, NewClaim};
 use crate::domain::{fleet, shops, tenants};
 use crate::http::ApiError;
+use crate::mail::MailConfig;
 use crate::notify::{self, Notifier};
 use crate::telemetry::spans;
 use crate::{serve, telemetry};
@@ -167,6 +168,13 @@ async fn serve_until_told(args: Serve) -> Result<()> {
         metrics: Some(args.metrics),
         database,
         public_host: args.public_host,
+        public_url: args.public_url,
+        mail: MailConfig {
+            smtp_url: args.smtp_url,
+            password_file: args.smtp_password_file,
+            ca_file: args.smtp_ca,
+            from: args.mail_from,
+        },
         secrets_key: args.secrets_key,
         trust_forwarded: args.trust_forwarded,
     };

@@ -9,6 +9,7 @@ use super::DbError;
 pub const PLATFORM_READS: &[(&str, &str)] = &[
     ("tenants", "sign-in lists a person's tenants by name; jobs go through all tenants"),
     ("claims", "a claim code is matched to its tenant before it is known who brings it"),
+    ("jobs", "the worker asks whose work is due; an operator sees how jobs stand, never what is in them"),
     ("memberships", "sign-in finds where a person belongs before a tenant is chosen"),
 ];
 

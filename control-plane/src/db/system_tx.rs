@@ -18,6 +18,8 @@ pub enum SystemReason {
     Keys,
     /// Regular upkeep: expired rows, lists of tenants for jobs.
     Housekeeping,
+    /// The worker asks which tenants have jobs, and does those of nobody.
+    Jobs,
 }
 
 impl SystemReason {
@@ -29,6 +31,7 @@ impl SystemReason {
             Self::Enrolment => "enrolment",
             Self::Keys => "keys",
             Self::Housekeeping => "housekeeping",
+            Self::Jobs => "jobs",
         }
     }
 }
@@ -54,6 +57,17 @@ impl SystemTx {
         metrics::counter!("tillway_system_access_total", "reason" => reason.name()).increment(1);
         tracing::debug!(reason = reason.name(), "system access");
         Ok(Self { tx: platform.begin().await? })
+    }
+
+    /// The next round of a worker that recorded its reason when it began: the same line twice a second would bury all
+    /// others.
+    ///
+    /// # Errors
+    /// As [`SystemTx::begin`].
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub(crate) async fn round(db: &Db, reason: SystemReason) -> Result<Self, DbError> {
+        metrics::counter!("tillway_system_access_total", "reason" => reason.name()).increment(1);
+        Ok(Self { tx: db.platform().begin().await? })
     }
 
     /// The connection, for the statements of a `store`.

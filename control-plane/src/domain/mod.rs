@@ -3,12 +3,14 @@
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::app::App;
+use crate::jobs::Handler;
 use crate::web::Pages;
 
 pub mod analytics;
 pub mod catalog;
 pub mod fleet;
 pub mod identity;
+pub mod notifications;
 pub mod pricing;
 pub mod sales;
 pub mod shops;
@@ -24,6 +26,11 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(pricing::routes())
         .merge(sales::routes())
         .merge(shops::routes())
+}
+
+/// Who does which jobs, of every noun.
+pub fn handlers() -> Vec<Handler> {
+    notifications::handlers()
 }
 
 /// Every page of every noun.

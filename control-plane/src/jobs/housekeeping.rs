@@ -7,11 +7,11 @@ use std::time::Duration;
 use protocol::timestamp::Timestamp;
 use tokio::sync::watch;
 
-use super::store;
+use super::{service, store};
 use crate::app::App;
 use crate::auth::throttle;
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
-use crate::domain::{identity, sales, tenants};
+use crate::domain::{identity, notifications, sales, tenants};
 use crate::telemetry;
 
 const EVERY: Duration = Duration::from_secs(3_600);
@@ -34,6 +34,10 @@ pub struct Removed {
     pub tries: u64,
     /// Records of system access.
     pub access: u64,
+    /// Jobs that are over.
+    pub jobs: u64,
+    /// Notices to people.
+    pub notices: u64,
     /// Months that were summed; nothing that was removed.
     pub months: u64,
 }
@@ -42,10 +46,19 @@ pub struct Removed {
 pub async fn run(app: App, mut ending: watch::Receiver<bool>) {
     loop {
         // At the start too: a head office that is restarted every half hour is upkept all the same.
-        if let Ok(Removed { idempotency, sessions, tries, access, months }) =
+        if let Ok(Removed { idempotency, sessions, tries, access, jobs, notices, months }) =
             telemetry::job("housekeeping", once(&app, app.clock.now())).await
         {
-            tracing::info!(idempotency, sessions, tries, access, months, "housekeeping removed what had expired");
+            tracing::info!(
+                idempotency,
+                sessions,
+                tries,
+                access,
+                jobs,
+                notices,
+                months,
+                "housekeeping removed what had expired"
+            );
         }
         if tokio::time::timeout(EVERY, ending.wait_for(|ending| *ending)).await.is_ok() {
             return;
@@ -63,6 +76,8 @@ pub async fn once(app: &App, now: Timestamp) -> Result<Removed, DbError> {
         let mut tx = TenantTx::begin(&app.db, tenant).await?;
         removed.idempotency += store::prune_idempotency(&mut tx, now.plus_millis(-IDEMPOTENCY_MILLIS)).await?;
         removed.sessions += identity::service::prune(&mut tx, now.plus_millis(-SESSION_MILLIS)).await?;
+        removed.jobs += service::prune(&mut tx, now).await?;
+        removed.notices += notifications::service::prune(&mut tx, now).await?;
         tx.save().await?;
         removed.months += sales::service::roll_years(app, tenant).await?;
     }
@@ -70,6 +85,7 @@ pub async fn once(app: &App, now: Timestamp) -> Result<Removed, DbError> {
     removed.tries = store::prune_tries(&mut tx, now.plus_millis(-throttle::WINDOW_MILLIS)).await?;
     removed.access = store::prune_access(&mut tx, now.plus_millis(-ACCESS_MILLIS)).await?;
     identity::service::prune_places(&mut tx, now.plus_millis(-throttle::PLACE_MILLIS)).await?;
+    removed.jobs += service::prune_platform(&mut tx, now).await?;
     tx.save().await?;
     app.keys.tend(&app.db, now).await?;
     Ok(removed)

@@ -40,7 +40,8 @@ impl Hq {
         let clock = Clock::manual(NOW);
         let app = App::new(test.db.clone(), clock.clone()).await.unwrap();
         app.fleet.set(Fleet::open(ca.path(), &test.db, &clock, Vec::new()).await.unwrap());
-        let places = Places { quic: Some("0.0.0.0:4433".into()), tcp: Some("127.0.0.1:443".into()), http: None };
+        let places =
+            Places { quic: Some("0.0.0.0:4433".into()), tcp: Some("127.0.0.1:443".into()), http: None, public: None };
         app.places.set(places).unwrap();
         let (tenant, shop) = tenant(&app, "one").await;
         Self { app, tenant, shop, test, ca }

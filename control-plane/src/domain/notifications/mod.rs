@@ -1,0 +1,11 @@
+//! Notifications: what people are told, in the app and by mail. Owns `app.notices`, `app.notice_choices` and the jobs
+//! `mail.send` and `notice.mail`. Knows the words of every mail; why one is sent is the sender's business.
+
+mod jobs;
+mod letters;
+pub mod service;
+mod store;
+pub mod types;
+
+pub use jobs::handlers;
+pub use types::{Kind, Notice, Template, To};

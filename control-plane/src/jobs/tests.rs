@@ -1,0 +1,1 @@
+//! Jobs: claimed, lost, tried again, given up; fair, and once.

@@ -1,0 +1,1 @@
+//! Mail against a server that is not ours, and kept.
