@@ -9,6 +9,7 @@ use protocol::id::{ShopId, TenantId};
 use tokio::sync::broadcast;
 
 use crate::auth::password::Hasher;
+use crate::auth::policy::cache::Policies;
 use crate::auth::seal::Sealer;
 use crate::auth::token::Keys;
 use crate::clock::Clock;
@@ -68,6 +69,8 @@ pub struct App {
     pub sold: broadcast::Sender<Sold>,
     /// Keys that sign access tokens.
     pub keys: Arc<Keys>,
+    /// What people may do, compiled.
+    pub policies: Arc<Policies>,
     /// Hashes passwords, a few at a time.
     pub hasher: Hasher,
     /// Seals secrets for the database. A throwaway until head office serves from a state directory.
@@ -104,6 +107,7 @@ impl App {
             hints: broadcast::Sender::new(HINTS),
             sold: broadcast::Sender::new(HINTS),
             keys,
+            policies: Arc::default(),
             hasher: Hasher::new(),
             sealer: Sealer::throwaway(),
             outbox: Arc::new(Outbox::in_memory()),

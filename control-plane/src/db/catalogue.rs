@@ -10,11 +10,16 @@ pub const PLATFORM_READS: &[(&str, &str)] = &[
     ("tenants", "sign-in lists a person's tenants by name; jobs go through all tenants"),
     ("claims", "a claim code is matched to its tenant before it is known who brings it"),
     ("jobs", "the worker asks whose work is due; an operator sees how jobs stand, never what is in them"),
+    ("impersonations", "an operator sees what was answered to what they asked"),
     ("memberships", "sign-in finds where a person belongs before a tenant is chosen"),
 ];
 
 /// Functions that may run with their owner's rights (with a fixed search path), each with its reason.
-pub const SECURITY_DEFINERS: &[(&str, &str)] = &[];
+pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
+    ("app.registry_modules", "tenants see which modules there are; no tenant's row is in it"),
+    ("app.registry_features", "tenants see which features there are; no tenant's row is in it"),
+    ("app.registry_version", "one number, which says that the registry changed"),
+];
 
 /// One breach of the rules of isolation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,6 +7,7 @@ pub mod embedded;
 mod error;
 mod pool;
 mod schema;
+mod session;
 mod system_tx;
 mod tenant_tx;
 #[doc(hidden)]
@@ -18,5 +19,6 @@ pub use catalogue::{PLATFORM_READS, SECURITY_DEFINERS, Violation, violations};
 pub use error::DbError;
 pub use pool::{Db, Limits, Urls};
 pub use schema::{migrate, migrate_owner, prepare_cluster};
+pub use session::{PageTimes, SessionState};
 pub use system_tx::{SystemReason, SystemTx};
-pub use tenant_tx::{PageTimes, TenantTx};
+pub use tenant_tx::{Bounds, TenantTx};

@@ -1,13 +1,21 @@
 //! A transaction of one tenant: the tenant is set in the same round trip that begins it, and row-level security
 //! does the rest. Dropping it rolls back; only [`TenantTx::save`] keeps what was done.
 
-use protocol::id::{PersonId, TenantId};
-use protocol::timestamp::Timestamp;
+use std::fmt::Write as _;
+
+use protocol::id::{ShopId, TenantId};
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
-use uuid::Uuid;
 
 use super::{Db, DbError};
-use crate::clock::utc;
+
+/// What of a tenant a transaction may see and do.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Bounds<'b> {
+    /// Only these shops, and what is no shop's; none: all there are.
+    pub shops: Option<&'b [ShopId]>,
+    /// Whether PostgreSQL refuses every write.
+    pub read_only: bool,
+}
 
 /// A transaction in which only one tenant's rows exist.
 #[derive(Debug)]
@@ -21,10 +29,29 @@ impl TenantTx {
     ///
     /// # Errors
     /// [`DbError::Unavailable`] when no connection is to be had in time.
-    #[allow(clippy::disallowed_methods, reason = "this is the door")]
     pub async fn begin(db: &Db, tenant: TenantId) -> Result<Self, DbError> {
+        Self::begin_within(db, tenant, &Bounds::default()).await
+    }
+
+    /// Begins a transaction of `tenant` that sees no more than `bounds`: row-level security by shop does that part.
+    ///
+    /// # Errors
+    /// [`DbError::Unavailable`] when no connection is to be had in time.
+    #[allow(clippy::disallowed_methods, reason = "this is the door")]
+    pub async fn begin_within(db: &Db, tenant: TenantId, bounds: &Bounds<'_>) -> Result<Self, DbError> {
         // One round trip. A UUID prints as hex and hyphens only, so nothing can be injected.
-        let begin = format!("BEGIN; SET LOCAL app.tenant_id = '{tenant}'");
+        let read_only = if bounds.read_only { " READ ONLY" } else { "" };
+        let mut begin = format!("BEGIN{read_only}; SET LOCAL app.tenant_id = '{tenant}'");
+        if let Some(shops) = bounds.shops {
+            begin.push_str("; SET LOCAL app.shop_ids = '{");
+            for (at, shop) in shops.iter().enumerate() {
+                let comma = if at == 0 { "" } else { "," };
+                // Writing to a String cannot fail.
+                let written = write!(begin, "{comma}{shop}");
+                debug_assert!(written.is_ok());
+            }
+            begin.push_str("}'");
+        }
         let tx = db.app().begin_with(AssertSqlSafe(begin)).await?;
         Ok(Self { tx, tenant })
     }
@@ -46,62 +73,5 @@ impl TenantTx {
     /// Whatever the commit met.
     pub async fn save(self) -> Result<(), DbError> {
         Ok(self.tx.commit().await?)
-    }
-}
-
-/// Against which a page session is held.
-#[derive(Clone, Copy, Debug)]
-pub struct PageTimes {
-    /// Now.
-    pub now: Timestamp,
-    /// One that was last used before this has ended.
-    pub idle_since: Timestamp,
-    /// A use is noted unless one was noted after this; none when nobody uses it.
-    pub note_since: Option<Timestamp>,
-}
-
-impl Db {
-    /// Whose session it is, if it stands: not ended, not expired, membership and tenant in order. One round
-    /// trip outside any transaction, asked on every request, so that an ended session is refused at once.
-    ///
-    /// # Errors
-    /// Whatever the statement met.
-    pub async fn session_standing(
-        &self,
-        tenant: TenantId,
-        session: Uuid,
-        now: Timestamp,
-    ) -> Result<Option<PersonId>, DbError> {
-        let person: Option<Uuid> = sqlx::query_scalar("SELECT app.session_standing($1, $2, $3)")
-            .bind(tenant.as_uuid())
-            .bind(session)
-            .bind(utc(now))
-            .fetch_one(self.app())
-            .await?;
-        Ok(person.map(PersonId::from_uuid))
-    }
-
-    /// Whose page session a cookie's hash names, if it stands: session, person, name of the tenant. As
-    /// [`Db::session_standing`].
-    ///
-    /// # Errors
-    /// Whatever the statement met.
-    pub async fn page_standing(
-        &self,
-        tenant: TenantId,
-        hash: &[u8; 32],
-        times: PageTimes,
-    ) -> Result<Option<(Uuid, PersonId, String)>, DbError> {
-        let found: Option<(Uuid, Uuid, String)> =
-            sqlx::query_as("SELECT session_id, person_id, tenant_name FROM app.page_standing($1, $2, $3, $4, $5, $6)")
-                .bind(tenant.as_uuid())
-                .bind(hash)
-                .bind(utc(times.now))
-                .bind(utc(times.idle_since))
-                .bind(utc(times.note_since.unwrap_or(times.now)))
-                .bind(times.note_since.is_some())
-                .fetch_optional(self.app())
-                .await?;
-        Ok(found.map(|(session, person, name)| (session, PersonId::from_uuid(person), name)))
     }
 }

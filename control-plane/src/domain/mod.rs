@@ -7,11 +7,13 @@ use crate::jobs::Handler;
 use crate::web::Pages;
 
 pub mod analytics;
+pub mod audit;
 pub mod catalog;
 pub mod fleet;
 pub mod identity;
 pub mod notifications;
 pub mod pricing;
+pub mod roles;
 pub mod sales;
 pub mod shops;
 pub mod tenants;

@@ -13,7 +13,7 @@ use super::body::Json;
 use super::etag::ETag;
 use super::{ApiError, ApiResult, Data, body, store};
 use crate::app::App;
-use crate::auth::guard::Caller;
+use crate::auth::guard::{Acts, Caller};
 use crate::db::TenantTx;
 
 /// The header that names a write.
@@ -100,8 +100,9 @@ impl Once {
     ///
     /// # Errors
     /// CONFLICT when the key stood for another request.
-    pub async fn begin(app: &App, caller: &Caller, key: Option<&Key>) -> ApiResult<Self> {
-        let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    pub async fn begin(app: &App, who: &impl Acts, key: Option<&Key>) -> ApiResult<Self> {
+        let caller = who.caller();
+        let mut tx = TenantTx::begin_within(&app.db, caller.tenant, &who.bounds()).await?;
         let Some(key) = key else { return Ok(Self { tx, slot: None, replay: None }) };
         let now = app.clock.now();
         if store::claim(&mut tx, caller.person, &key.key, &key.request, now).await? {

@@ -2,23 +2,25 @@
 //! cookie holds an opaque key; what it means is asked of the database every time, so that an ended session is over
 //! at once.
 
+use std::ops::Deref;
 use std::sync::Arc;
 
 use askama::Template;
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use protocol::id::PersonId;
 
 use super::cookie::{self, Way};
 use super::respond::{self, encoded, own_path};
-use super::{Flash, PageError, PageResult};
+use super::{Flash, PageError, PageResult, shell};
 use crate::app::App;
-use crate::auth::guard::Caller;
+use crate::auth::guard::{self, Acts, Caller, Can, Refusal};
+use crate::auth::policy::{Policy, Right};
+use crate::db::{Bounds, TenantTx};
 use crate::domain::identity;
 use crate::http::ApiResult;
-use crate::http::context::Context;
 
 /// The cookie of a message, whatever the way: it says nothing that is worth stealing.
 const FLASH: &str = "tillway-note";
@@ -30,6 +32,8 @@ const FLASH_SECONDS: i64 = 60;
 pub struct PageCaller {
     /// Tenant, person, session.
     pub caller: Caller,
+    /// What they may.
+    pub policy: Arc<Policy>,
     /// The tenant's name.
     pub tenant_name: String,
     /// The person's e-mail.
@@ -72,12 +76,12 @@ impl PageCaller {
         Ok(with_flash(self.way, path, &flash))
     }
 
-    /// Whether the session still stands: what a long stream asks from time to time.
+    /// A transaction about what is the caller's own.
     ///
     /// # Errors
     /// Whatever the database met.
-    pub async fn still_stands(&self, app: &App) -> Result<bool, PageError> {
-        Ok(identity::service::page_caller(app, &self.key, false).await?.is_some())
+    pub async fn begin(&self, app: &App) -> ApiResult<TenantTx> {
+        self.caller.begin(app).await
     }
 }
 
@@ -130,16 +134,103 @@ impl FromRequestParts<App> for PageCaller {
         let stream = parts.headers.get(header::ACCEPT).is_some_and(|value| value.as_bytes() == b"text/event-stream");
         let found = identity::service::page_caller(app, &key, !stream).await.map_err(|error| refused(error.into()))?;
         let Some(found) = found else { return Err(to_sign_in(parts)) };
-        if let Some(context) = parts.extensions.get::<Context>() {
-            context.set_caller(found.caller);
-        }
-        app.gates.tenant(found.caller.tenant).map_err(|error| refused(error.into()))?;
-        let email = email_of(app, found.caller.person).await.map_err(|error| refused(error.into()))?;
+        let mut standing = found.standing;
+        guard::admit(parts, app, &mut standing).map_err(|error| refused(error.into()))?;
+        let policy = standing.policy(app).await.map_err(|error| refused(error.into()))?;
+        let caller = standing.caller;
+        let email = email_of(app, caller.person).await.map_err(|error| refused(error.into()))?;
         let flash = flash_of(parts);
-        let (caller, tenant_name, csrf) = (found.caller, found.tenant_name, found.csrf);
+        let (tenant_name, csrf) = (found.tenant_name, found.csrf);
         let proxied = app.trust_forwarded;
-        let caller = Self { caller, tenant_name, email, key, csrf, flash, way, proxied };
+        let caller = Self { caller, policy, tenant_name, email, key, csrf, flash, way, proxied };
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
+}
+
+/// Somebody who looks at a page and holds the permission `R`.
+#[derive(Debug)]
+pub struct PageCan<R> {
+    page: PageCaller,
+    can: Can<R>,
+}
+
+impl<R> Deref for PageCan<R> {
+    type Target = PageCaller;
+
+    fn deref(&self) -> &PageCaller {
+        &self.page
+    }
+}
+
+impl<R: Right> PageCan<R> {
+    /// The right itself: scope, policy, bounds.
+    pub const fn right(&self) -> &Can<R> {
+        &self.can
+    }
+
+    /// A transaction that sees no more than the permission's scope.
+    ///
+    /// # Errors
+    /// Whatever the database met.
+    pub async fn begin(&self, app: &App) -> ApiResult<TenantTx> {
+        self.can.begin(app).await
+    }
+}
+
+impl<R: Right> PageCan<R> {
+    /// Whether the session still stands and may still do this, for the same shops: what a long stream asks from time to time.
+    ///
+    /// # Errors
+    /// Whatever the database met.
+    pub async fn still_may(&self, app: &App) -> Result<bool, PageError> {
+        let Some(found) = identity::service::page_caller(app, &self.page.key, false).await? else { return Ok(false) };
+        let policy = found.standing.policy(app).await?;
+        let now = Can::<R>::decide(found.standing.caller, &policy, app.clock.now());
+        Ok(now.is_ok_and(|can| can.scope() == self.can.scope()))
+    }
+}
+
+impl<R: Right> Acts for PageCan<R> {
+    fn caller(&self) -> &Caller {
+        &self.page.caller
+    }
+
+    fn bounds(&self) -> Bounds<'_> {
+        self.can.bounds()
+    }
+}
+
+impl<R: Right> FromRequestParts<App> for PageCan<R> {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Response> {
+        let page = PageCaller::from_request_parts(parts, app).await?;
+        let decided = Can::decide(page.caller, &page.policy, app.clock.now());
+        match decided {
+            Ok(can) => Ok(Self { page, can }),
+            Err(Refusal::MfaRequired) => Err(aside(parts, "/me/security")),
+            Err(Refusal::StepUpRequired) => Err(aside(parts, "/me/confirm")),
+            // The front door is whichever room is theirs.
+            Err(Refusal::Permission) if parts.method == Method::GET && parts.uri.path() == "/" => {
+                Err(respond::see_other(shell::first_room(&page.policy)))
+            }
+            Err(refusal @ (Refusal::Permission | Refusal::Suspended | Refusal::ReadOnly)) => {
+                Err(PageError::from(refusal.error(R::PERMISSION)).into_response())
+            }
+        }
+    }
+}
+
+/// Sends a browser to prove something first, and from there back: to the page it wanted, or, after a form, to the page that
+/// the form stood on.
+fn aside(parts: &Parts, to: &str) -> Response {
+    let wanted = if parts.method == Method::GET {
+        parts.uri.path_and_query().map(|path| path.as_str().to_owned())
+    } else {
+        let referer = parts.headers.get(header::REFERER).and_then(|value| value.to_str().ok());
+        referer.and_then(|text| text.parse::<Uri>().ok()).and_then(|uri| uri.path_and_query().map(ToString::to_string))
+    };
+    let next = wanted.as_deref().and_then(own_path).unwrap_or("/").to_owned();
+    respond::see_other(&format!("{to}?next={}", encoded(&next)))
 }

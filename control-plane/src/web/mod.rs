@@ -29,7 +29,7 @@ pub(crate) mod testing;
 mod tests;
 
 pub use assets::asset;
-pub use caller::PageCaller;
+pub use caller::{PageCaller, PageCan};
 pub use error::{PageError, PageResult};
 pub use form::{Form, OpenForm};
 pub use memory::{Memory, Place};

@@ -2,8 +2,11 @@
 //! icons, drawn for this product: strokes of one weight on a grid of 24.
 
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::PageCaller;
+use crate::auth::guard::{Caller, Via};
+use crate::auth::policy::{Permission, Policy};
 use crate::rng::hex;
 
 /// The rooms in the navigation.
@@ -92,6 +95,9 @@ pub struct Shell {
     /// The message of the step before.
     pub flash: Option<Flash>,
     csrf: String,
+    policy: Arc<Policy>,
+    /// What stands above every page: that the account is suspended, that a guest looks on.
+    pub banner: Option<String>,
 }
 
 impl Shell {
@@ -104,7 +110,14 @@ impl Shell {
             email: caller.email.to_string(),
             flash: caller.flash.clone(),
             csrf: caller.csrf.clone(),
+            policy: Arc::clone(&caller.policy),
+            banner: banner(&caller.caller),
         }
+    }
+
+    /// Whether the reader may use a permission anywhere: what a template asks before it shows a door.
+    pub fn may(&self, permission: Permission) -> bool {
+        self.policy.may(permission)
     }
 
     /// The hidden field that every form of a signed-in page carries. Hex only: `{{ shell.csrf_field()|safe }}`.
@@ -117,16 +130,39 @@ impl Shell {
         &self.csrf
     }
 
-    /// The navigation.
-    pub fn items(&self) -> [NavItem; 5] {
-        let item = |nav: Nav, href, label, icon| NavItem { href, label, icon, current: self.nav == nav };
-        [
-            item(Nav::Live, "/", "Live sales", "pulse"),
-            item(Nav::Receipts, "/receipts", "Receipts", "receipt"),
-            item(Nav::Shops, "/shops", "Shops", "shop"),
-            item(Nav::Products, "/products", "Products", "tag"),
-            item(Nav::Nodes, "/nodes", "Nodes", "node"),
-        ]
+    /// The navigation: the rooms that the reader may enter.
+    pub fn items(&self) -> Vec<NavItem> {
+        let item = |(nav, href, label, icon, wants): (Nav, &'static str, &'static str, &'static str, Permission)| {
+            self.may(wants).then_some(NavItem { href, label, icon, current: self.nav == nav })
+        };
+        ROOMS.into_iter().filter_map(item).collect()
+    }
+}
+
+/// The rooms in their order, each with the permission that opens it.
+const ROOMS: [(Nav, &str, &str, &str, Permission); 5] = [
+    (Nav::Live, "/", "Live sales", "pulse", Permission::SalesRead),
+    (Nav::Receipts, "/receipts", "Receipts", "receipt", Permission::SalesRead),
+    (Nav::Shops, "/shops", "Shops", "shop", Permission::ShopsRead),
+    (Nav::Products, "/products", "Products", "tag", Permission::CatalogRead),
+    (Nav::Nodes, "/nodes", "Nodes", "node", Permission::FleetRead),
+];
+
+/// The first room that somebody may enter, or their own account.
+pub(super) fn first_room(policy: &Policy) -> &'static str {
+    ROOMS.iter().find(|(.., wants)| policy.may(*wants)).map_or("/me", |(_, href, ..)| href)
+}
+
+fn banner(caller: &Caller) -> Option<String> {
+    match caller.via {
+        _ if caller.suspended => Some(
+            "This account is suspended. Everything can be read, nothing changed; the shops go on selling.".to_owned(),
+        ),
+        Via::Guest { writes, .. } => {
+            let may = if writes { "and may change things" } else { "and can change nothing" };
+            Some(format!("You are looking in as a guest of this company {may}. It sees what you do."))
+        }
+        Via::Session | Via::Key => None,
     }
 }
 

@@ -11,11 +11,11 @@ use super::rules::days;
 use super::service;
 use super::types::ShopDay;
 use crate::app::App;
+use crate::auth::policy::right;
 use crate::clock::utc;
-use crate::db::TenantTx;
 use crate::domain::shops;
 use crate::http::Query;
-use crate::web::{Nav, PageCaller, PageResult, Pages, Shell, format};
+use crate::web::{Nav, PageCan, PageResult, Pages, Shell, format};
 
 /// The pages of analytics.
 pub fn pages() -> Pages {
@@ -62,9 +62,13 @@ struct Overview {
     today: Date,
 }
 
-async fn overview(State(app): State<App>, caller: PageCaller, Query(asked): Query<Asked>) -> PageResult {
+async fn overview(
+    State(app): State<App>,
+    caller: PageCan<right::AnalyticsRead>,
+    Query(asked): Query<Asked>,
+) -> PageResult {
     let now = app.clock.now();
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let shops = shops::service::list(&mut tx).await?;
     // The latest day that any shop is in.
     let today = shops.iter().map(|shop| shops::service::today(shop, now)).max().unwrap_or_else(|| utc(now).date());

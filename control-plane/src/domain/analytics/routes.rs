@@ -12,8 +12,8 @@ use super::rules::Range;
 use super::service::{self, AnalyticsError};
 use super::types::{DayFigures, HourFigures, Overview, ProductFigures, Series};
 use crate::app::App;
-use crate::auth::guard::Caller;
-use crate::db::TenantTx;
+use crate::auth::guard::Can;
+use crate::auth::policy::right;
 use crate::domain::sales::query::{read_date, read_id};
 use crate::http::error::ErrorBody;
 use crate::http::{ApiError, ApiResult, Data, Query};
@@ -65,11 +65,11 @@ impl RangeQuery {
     params(RangeQuery), responses((status = 200, body = Data<Overview>), (status = 404, body = ErrorBody)))]
 async fn overview(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::AnalyticsRead>,
     Query(query): Query<RangeQuery>,
 ) -> ApiResult<Data<Overview>> {
     let range = query.range()?;
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     Ok(Data::new(service::overview(&mut tx, &range).await?))
 }
 
@@ -78,11 +78,11 @@ async fn overview(
     params(RangeQuery), responses((status = 200, body = Data<Series<DayFigures>>), (status = 404, body = ErrorBody)))]
 async fn by_day(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::AnalyticsRead>,
     Query(query): Query<RangeQuery>,
 ) -> ApiResult<Data<Series<DayFigures>>> {
     let range = query.range()?;
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     Ok(Data::new(service::by_day(&mut tx, &range).await?))
 }
 
@@ -91,11 +91,11 @@ async fn by_day(
     params(RangeQuery), responses((status = 200, body = Data<Series<HourFigures>>), (status = 404, body = ErrorBody)))]
 async fn by_hour(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::AnalyticsRead>,
     Query(query): Query<RangeQuery>,
 ) -> ApiResult<Data<Series<HourFigures>>> {
     let range = query.range()?;
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     Ok(Data::new(service::by_hour(&mut tx, &range).await?))
 }
 
@@ -135,12 +135,12 @@ struct ProductsQuery {
     responses((status = 200, body = Data<Series<ProductFigures>>), (status = 404, body = ErrorBody)))]
 async fn products(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::AnalyticsRead>,
     Query(query): Query<ProductsQuery>,
 ) -> ApiResult<Data<Series<ProductFigures>>> {
     let ProductsQuery { shop_id, from, to, by, limit } = query;
     let range = RangeQuery { shop_id, from, to }.range()?;
     let limit = limit.unwrap_or(20).clamp(1, limits::PAGE_ROWS);
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     Ok(Data::new(service::products(&mut tx, &range, by == RankBy::Quantity, limit).await?))
 }

@@ -15,11 +15,11 @@ use super::service::CatalogError;
 use super::types::{ImportSummary, KeptLine};
 use super::upload::{self, Upload};
 use crate::app::App;
+use crate::auth::policy::right;
 use crate::clock::utc;
-use crate::db::TenantTx;
 use crate::domain::pricing::{self, service::Reach};
 use crate::http::{ApiError, Path, body};
-use crate::web::{Flash, Nav, PageCaller, PageResult, Pages, Shell, form, format};
+use crate::web::{Flash, Nav, PageCaller, PageCan, PageResult, Pages, Shell, form, format};
 
 /// What a spreadsheet is begun with.
 const TEMPLATE: &str = "code,description,unit_price,tax_rate_percent,unit,barcodes\r\n\
@@ -49,7 +49,7 @@ struct Ask {
     megabytes: usize,
 }
 
-async fn ask(State(app): State<App>, caller: PageCaller) -> PageResult {
+async fn ask(State(app): State<App>, caller: PageCan<right::CatalogWrite>) -> PageResult {
     asked(&app, &caller, StatusCode::OK, None, String::new(), false).await
 }
 
@@ -61,7 +61,7 @@ async fn asked(
     text: String,
     rehearsal: bool,
 ) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let recent = imports::list(&mut tx, 10).await?;
     let (now, megabytes) = (utc(app.clock.now()), limits::IMPORT_BODY_BYTES >> 20);
     let shell = Shell::new(caller, Nav::Products, "Import prices");
@@ -98,7 +98,12 @@ fn sent(parts: Vec<upload::Part>) -> Sent {
     Sent { upload, token, pasted: pasted_counts }
 }
 
-async fn take(State(app): State<App>, caller: PageCaller, headers: HeaderMap, stream: Body) -> PageResult {
+async fn take(
+    State(app): State<App>,
+    caller: PageCan<right::CatalogWrite>,
+    headers: HeaderMap,
+    stream: Body,
+) -> PageResult {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     // A little more than the file may have: the form around it.
     let bytes = match body::read(stream, limits::IMPORT_BODY_BYTES + (64 << 10)).await {
@@ -136,7 +141,7 @@ async fn take(State(app): State<App>, caller: PageCaller, headers: HeaderMap, st
     }
 }
 
-async fn template(_: PageCaller) -> PageResult {
+async fn template(_: PageCan<right::CatalogWrite>) -> PageResult {
     file("products-template.csv", TEMPLATE.as_bytes().to_vec())
 }
 
@@ -160,8 +165,8 @@ struct Report {
     now: OffsetDateTime,
 }
 
-async fn report(State(app): State<App>, caller: PageCaller, Path(id): Path<Uuid>) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+async fn report(State(app): State<App>, caller: PageCan<right::CatalogWrite>, Path(id): Path<Uuid>) -> PageResult {
+    let mut tx = caller.begin(&app).await?;
     let found = imports::one(&mut tx, id).await?;
     let (import, csv) = found.ok_or_else(|| ApiError::not_found("import"))?;
     let (lines, more) = imports::lines(&csv);
@@ -176,8 +181,8 @@ async fn report(State(app): State<App>, caller: PageCaller, Path(id): Path<Uuid>
     })
 }
 
-async fn download(State(app): State<App>, caller: PageCaller, Path(id): Path<Uuid>) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+async fn download(State(app): State<App>, caller: PageCan<right::CatalogWrite>, Path(id): Path<Uuid>) -> PageResult {
+    let mut tx = caller.begin(&app).await?;
     let found = imports::one(&mut tx, id).await?;
     let (import, csv) = found.ok_or_else(|| ApiError::not_found("import"))?;
     file(&format!("import-{}.csv", import.made_at.date()), csv)

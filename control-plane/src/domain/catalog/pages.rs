@@ -14,6 +14,7 @@ use super::service::{self, By, Edit};
 use super::types::{ProductView, Wanted};
 use super::{imports_pages as files, price_form as form};
 use crate::app::App;
+use crate::auth::policy::right;
 use crate::db::TenantTx;
 use crate::domain::pricing::service::Reach;
 use crate::domain::pricing::types::{PriceChange, Source};
@@ -21,7 +22,7 @@ use crate::domain::{pricing, shops};
 use crate::http::{ApiError, Query};
 use crate::web::caller::email_of;
 use crate::web::respond::encoded;
-use crate::web::{Flash, Form, Nav, PageCaller, PageError, PageResult, Pages, Shell, format};
+use crate::web::{Flash, Form, Nav, PageCaller, PageCan, PageError, PageResult, Pages, Shell, format};
 
 /// Products of one page.
 const PAGE: u32 = 50;
@@ -78,10 +79,14 @@ struct List {
     reach: Reach,
 }
 
-async fn list(State(app): State<App>, caller: PageCaller, Query(mut asked): Query<Asked>) -> PageResult {
+async fn list(
+    State(app): State<App>,
+    caller: PageCan<right::CatalogRead>,
+    Query(mut asked): Query<Asked>,
+) -> PageResult {
     // What no product can be is simply not found.
     let sane = |text: &str, most: usize| text.len() <= most && !text.contains('\0');
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let (version, live) = service::head(&mut tx).await?;
     asked.q = asked.q.trim().to_owned();
     let page = if sane(&asked.q, limits::DESCRIPTION_BYTES) && sane(&asked.cursor, limits::CODE_BYTES) {
@@ -175,14 +180,18 @@ struct New {
     fault: Option<Fault>,
 }
 
-async fn new(State(app): State<App>, caller: PageCaller, Query(asked): Query<Code>) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+async fn new(State(app): State<App>, caller: PageCan<right::CatalogWrite>, Query(asked): Query<Code>) -> PageResult {
+    let mut tx = caller.begin(&app).await?;
     let form = ProductForm { code: asked.code, unit: "piece".to_owned(), ..ProductForm::default() };
     let currency = currency(&mut tx).await?;
     caller.page(&New { shell: Shell::new(&caller, Nav::Products, "A new product"), form, currency, fault: None })
 }
 
-async fn create(State(app): State<App>, caller: PageCaller, Form(form): Form<ProductForm>) -> PageResult {
+async fn create(
+    State(app): State<App>,
+    caller: PageCan<right::CatalogWrite>,
+    Form(form): Form<ProductForm>,
+) -> PageResult {
     let made = match form.wanted() {
         Ok(wanted) => {
             let by = By { person: caller.caller.person, source: Source::Product, at: app.clock.now() };
@@ -206,7 +215,7 @@ async fn create(State(app): State<App>, caller: PageCaller, Form(form): Form<Pro
 }
 
 async fn bad_new(app: &App, caller: &PageCaller, form: ProductForm, status: StatusCode, fault: Fault) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let currency = currency(&mut tx).await?;
     let shell = Shell::new(caller, Nav::Products, "A new product");
     caller.page_with(status, &New { shell, form, currency, fault: Some(fault) })
@@ -264,7 +273,7 @@ async fn named(app: &App, me: uuid::Uuid, history: Vec<PriceChange>) -> Result<V
     Ok(past)
 }
 
-async fn one(State(app): State<App>, caller: PageCaller, Query(asked): Query<Code>) -> PageResult {
+async fn one(State(app): State<App>, caller: PageCan<right::CatalogRead>, Query(asked): Query<Code>) -> PageResult {
     shown(&app, &caller, &asked.code, None, (StatusCode::OK, Told::default())).await
 }
 
@@ -283,7 +292,7 @@ async fn shown(
     kept: Option<ProductForm>,
     (status, told): (StatusCode, Told),
 ) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let found = if service::could_be_code(code) { service::one(&mut tx, code).await? } else { None };
     let product = found.ok_or_else(|| ApiError::not_found("product"))?;
     let history = pricing::service::history(&mut tx, code, 0, HISTORY).await?;
@@ -311,7 +320,11 @@ async fn shown(
     )
 }
 
-async fn save(State(app): State<App>, caller: PageCaller, Form(form): Form<ProductForm>) -> PageResult {
+async fn save(
+    State(app): State<App>,
+    caller: PageCan<right::CatalogWrite>,
+    Form(form): Form<ProductForm>,
+) -> PageResult {
     let code = form.code.clone();
     let wanted = match form.wanted() {
         Ok(wanted) => wanted,
@@ -344,7 +357,7 @@ struct Removal {
     seen: u64,
 }
 
-async fn remove(State(app): State<App>, caller: PageCaller, Form(form): Form<Removal>) -> PageResult {
+async fn remove(State(app): State<App>, caller: PageCan<right::CatalogWrite>, Form(form): Form<Removal>) -> PageResult {
     if !service::could_be_code(&form.code) {
         return Err(ApiError::not_found("product").into());
     }

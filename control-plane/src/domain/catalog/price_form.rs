@@ -10,9 +10,10 @@ use super::rules;
 use super::service::{self, By, Edit};
 use super::types::Wanted;
 use crate::app::App;
+use crate::auth::policy::right;
 use crate::domain::pricing::types::Source;
 use crate::http::ApiError;
-use crate::web::{Flash, Form, PageCaller, PageResult, Pages};
+use crate::web::{Flash, Form, PageCan, PageResult, Pages};
 
 /// The page that takes a new price.
 pub(super) fn pages() -> Pages {
@@ -34,7 +35,11 @@ pub(super) fn gone(code: &str) -> String {
     format!("{code} was taken out of sale meanwhile, so nothing was changed. Add it again if it is to be sold.")
 }
 
-async fn change(State(app): State<App>, caller: PageCaller, Form(form): Form<PriceForm>) -> PageResult {
+async fn change(
+    State(app): State<App>,
+    caller: PageCan<right::PricesWrite>,
+    Form(form): Form<PriceForm>,
+) -> PageResult {
     if !service::could_be_code(&form.code) {
         return Err(ApiError::not_found("product").into());
     }

@@ -15,8 +15,8 @@ use super::rules::{self, Fault};
 use super::service::{self, By, CatalogError};
 use super::types::{ImportReport, Outcome, ProductBody, ProductView};
 use crate::app::App;
-use crate::auth::guard::Caller;
-use crate::db::TenantTx;
+use crate::auth::guard::Can;
+use crate::auth::policy::right;
 use crate::domain::pricing::types::Source;
 use crate::http::error::ErrorBody;
 use crate::http::{ApiError, ApiResult, Data, Json, Paging, Path, Precondition, Query, Tagged, body};
@@ -61,7 +61,7 @@ const LIST: &str = "products";
     params(ListQuery, Paging), responses((status = 200, body = Data<Vec<ProductView>>), (status = 401, body = ErrorBody)))]
 async fn list(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::CatalogRead>,
     Query(query): Query<ListQuery>,
     paging: Paging,
 ) -> ApiResult<Data<Vec<ProductView>>> {
@@ -69,7 +69,7 @@ async fn list(
         return Err(ApiError::malformed("q is longer than any product's text, or has a character that none has"));
     }
     let after: String = paging.after(LIST)?.unwrap_or_default();
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let page = service::list(&mut tx, &query.q, &after, paging.limit()).await?;
     paging.cut(LIST, page.products, page.next)
 }
@@ -78,9 +78,13 @@ async fn list(
 #[utoipa::path(get, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "get_product",
     params(("code" = String, Path)),
     responses((status = 200, body = Data<ProductView>), (status = 404, body = ErrorBody)))]
-async fn one(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> ApiResult<Tagged<ProductView>> {
+async fn one(
+    State(app): State<App>,
+    caller: Can<right::CatalogRead>,
+    Path(code): Path<String>,
+) -> ApiResult<Tagged<ProductView>> {
     known(&code)?;
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let found = service::one(&mut tx, &code).await?;
     found.map(tagged).ok_or_else(|| ApiError::not_found("product"))
 }
@@ -102,14 +106,14 @@ fn known(code: &str) -> ApiResult<()> {
     responses((status = 200, body = Data<ProductView>), (status = 422, body = ErrorBody)))]
 async fn put(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::CatalogWrite>,
     Path(code): Path<String>,
     seen: Precondition,
     Json(body): Json<ProductBody>,
 ) -> ApiResult<Tagged<ProductView>> {
     let wanted = rules::check_body(&code, body)?;
     let by = By { person: caller.person, source: Source::Product, at: app.clock.now() };
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     // Locked before it is looked at: of two who saw the same, the second is told.
     service::lock(&mut tx, by.at).await?;
     seen.check(service::one(&mut tx, &code).await?.map(|product| product.version))?;
@@ -135,10 +139,14 @@ struct Removed {
 #[utoipa::path(delete, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "delete_product",
     params(("code" = String, Path)),
     responses((status = 200, body = Data<Removed>), (status = 404, body = ErrorBody)))]
-async fn remove(State(app): State<App>, caller: Caller, Path(code): Path<String>) -> ApiResult<Data<Removed>> {
+async fn remove(
+    State(app): State<App>,
+    caller: Can<right::CatalogWrite>,
+    Path(code): Path<String>,
+) -> ApiResult<Data<Removed>> {
     known(&code)?;
     let by = By { person: caller.person, source: Source::Removal, at: app.clock.now() };
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let version = service::remove(&mut tx, by, &code).await?.ok_or_else(|| ApiError::not_found("product"))?;
     tx.save().await?;
     app.hint(caller.tenant, Collection::Catalogue);
@@ -171,7 +179,7 @@ struct ImportQuery {
     responses((status = 200, body = Data<ImportReport>), (status = 413, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn import_file(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::CatalogWrite>,
     Query(query): Query<ImportQuery>,
     sent: Body,
 ) -> ApiResult<Data<ImportReport>> {

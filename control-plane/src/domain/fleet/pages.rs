@@ -14,12 +14,12 @@ use super::service;
 use super::types::{LogState, NodeDetail, NodeStanding};
 use super::words::{self, Said};
 use crate::app::App;
+use crate::auth::policy::right;
 use crate::clock::{timestamp, utc};
-use crate::db::TenantTx;
 use crate::domain::shops::types::Shop;
 use crate::domain::{catalog, shops};
 use crate::http::{ApiError, Path, Query};
-use crate::web::{Nav, PageCaller, PageResult, Pages, Shell, format};
+use crate::web::{Nav, PageCan, PageResult, Pages, Shell, format};
 
 /// Nodes of one page.
 const PAGE: u32 = 50;
@@ -91,9 +91,9 @@ struct List {
     now: OffsetDateTime,
 }
 
-async fn list(State(app): State<App>, caller: PageCaller, Query(asked): Query<Asked>) -> PageResult {
+async fn list(State(app): State<App>, caller: PageCan<right::FleetRead>, Query(asked): Query<Asked>) -> PageResult {
     let now = app.clock.now();
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let shops = shops::service::list(&mut tx).await?;
     let by_id: HashMap<Uuid, Shop> = shops.iter().map(|shop| (shop.id.as_uuid(), shop.clone())).collect();
     let shop = match asked.shop {
@@ -127,9 +127,9 @@ struct One {
     now: OffsetDateTime,
 }
 
-async fn one(State(app): State<App>, caller: PageCaller, Path(id): Path<Uuid>) -> PageResult {
+async fn one(State(app): State<App>, caller: PageCan<right::FleetRead>, Path(id): Path<Uuid>) -> PageResult {
     let now = app.clock.now();
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let found = service::detail(&mut tx, NodeId::from_uuid(id)).await?;
     let NodeDetail { standing, address, connected_at } = found.ok_or_else(|| ApiError::not_found("node"))?;
     let shop = shops::service::get(&mut tx, ShopId::from_uuid(standing.row.shop_id)).await?;

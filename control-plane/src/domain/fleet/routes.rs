@@ -20,9 +20,9 @@ use super::handle::TlsDoor;
 use super::types::{NewClaim, NodeRole, NodeRow, ShopCompleteness};
 use super::{rules, service};
 use crate::app::App;
-use crate::auth::guard::Caller;
+use crate::auth::guard::Can;
+use crate::auth::policy::right;
 use crate::clock::utc;
-use crate::db::TenantTx;
 use crate::http::context::Context;
 use crate::http::error::ErrorBody;
 use crate::http::idempotency::Write;
@@ -65,7 +65,7 @@ struct ClaimReply {
     (status = 404, body = ErrorBody), (status = 409, body = ErrorBody)))]
 async fn create_claim(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::FleetWrite>,
     Path(shop): Path<Uuid>,
     write: Write<ClaimRequest>,
 ) -> ApiResult<Response> {
@@ -148,12 +148,12 @@ const LIST: &str = "nodes";
     (status = 200, body = Data<Vec<NodeRow>>), (status = 401, body = ErrorBody)))]
 async fn nodes(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::FleetRead>,
     Query(query): Query<NodesQuery>,
     paging: Paging,
 ) -> ApiResult<Data<Vec<NodeRow>>> {
     let after = paging.after::<Uuid>(LIST)?.map(NodeId::from_uuid);
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let (rows, next) = service::list(&mut tx, query.shop_id.map(ShopId::from_uuid), after, paging.limit()).await?;
     paging.cut(LIST, rows, next.map(|node| node.as_uuid()))
 }
@@ -163,9 +163,9 @@ async fn nodes(
     (status = 200, body = Data<ShopCompleteness>), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
 async fn completeness(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::SalesRead>,
     Path(shop): Path<Uuid>,
 ) -> ApiResult<Data<ShopCompleteness>> {
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     Ok(Data::new(service::completeness(&mut tx, ShopId::from_uuid(shop)).await?))
 }

@@ -10,7 +10,7 @@ use super::service::{prove, signed_in, tenants_of};
 use super::store::{self, NewSession};
 use super::types::TenantRef;
 use crate::app::App;
-use crate::auth::guard::Caller;
+use crate::auth::guard::Standing;
 use crate::auth::token::Access;
 use crate::db::{PageTimes, SystemReason, SystemTx, TenantTx};
 use crate::http::context::Context;
@@ -23,8 +23,8 @@ const CHOOSE: &str = "choose";
 /// A page session that stands.
 #[derive(Clone, Debug)]
 pub struct PageSession {
-    /// Who.
-    pub caller: Caller,
+    /// Who, with what they may.
+    pub standing: Standing,
     /// Of which tenant.
     pub tenant_name: String,
     /// What the session's forms carry.
@@ -60,9 +60,9 @@ pub async fn page_caller(app: &App, cookie: &str, used: bool) -> ApiResult<Optio
         idle_since: now.plus_millis(-PAGE_IDLE_MILLIS),
         note_since: used.then(|| now.plus_millis(-PAGE_NOTE_MILLIS)),
     };
-    let found = app.db.page_standing(key.tenant, &key.hash(), times).await?;
-    Ok(found.map(|(session, person, tenant_name)| PageSession {
-        caller: Caller { tenant: key.tenant, person, session },
+    let found = app.db.page_state(key.tenant, &key.hash(), times).await?;
+    Ok(found.map(|(session, tenant_name, state)| PageSession {
+        standing: Standing::of(key.tenant, session, &state),
         tenant_name,
         csrf: key.csrf(),
     }))

@@ -8,9 +8,11 @@ use super::{places, rules, sessions, store};
 use crate::app::App;
 use crate::auth::chosen;
 use crate::auth::guard::Caller;
+use crate::auth::policy::BuiltIn;
 use crate::auth::throttle::{self, Bound, TooMany, Try};
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
-use crate::domain::tenants;
+use crate::domain::roles::types::{Assignment, At, Role};
+use crate::domain::{roles, tenants};
 use crate::http::context::Context;
 use crate::http::rate::network;
 use crate::http::{ApiError, ApiResult};
@@ -211,7 +213,9 @@ pub async fn person_of_email(tx: &mut SystemTx, email: &str) -> Result<Option<Pe
 /// # Errors
 /// Whatever the statement met.
 pub async fn add_owner(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
-    store::insert_owner(tx, person, now).await
+    store::insert_member(tx, person, now).await?;
+    let owner = Assignment { person, role: Role::BuiltIn(BuiltIn::Owner), at: At::Tenant };
+    roles::service::assign(tx, &owner, None, now).await
 }
 
 /// Removes sessions that ended or expired before `before`; answers how many.

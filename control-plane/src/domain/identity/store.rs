@@ -132,16 +132,17 @@ pub(super) async fn insert_person(
 pub(super) async fn memberships(tx: &mut SystemTx, person: PersonId) -> Result<Vec<(Uuid, String)>, DbError> {
     Ok(sqlx::query_as(
         "SELECT t.tenant_id, t.name FROM app.memberships m JOIN app.tenants t USING (tenant_id)
-         WHERE m.person_id = $1 AND m.ended_at IS NULL AND t.suspended_at IS NULL ORDER BY t.name, t.tenant_id",
+         WHERE m.person_id = $1 AND m.ended_at IS NULL AND t.closed_at IS NULL ORDER BY t.name, t.tenant_id",
     )
     .bind(person.as_uuid())
     .fetch_all(tx.conn())
     .await?)
 }
 
-pub(super) async fn insert_owner(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
+/// A member; what they may is another noun's.
+pub(super) async fn insert_member(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
-    sqlx::query("INSERT INTO app.memberships (tenant_id, person_id, role, created_at) VALUES ($1, $2, 'owner', $3)")
+    sqlx::query("INSERT INTO app.memberships (tenant_id, person_id, created_at) VALUES ($1, $2, $3)")
         .bind(tenant)
         .bind(person.as_uuid())
         .bind(utc(now))
@@ -166,8 +167,9 @@ pub(super) struct NewSession<'a> {
 pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     sqlx::query(
-        "INSERT INTO app.sessions (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent, method)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO app.sessions
+             (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent, method, stepped_up_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $4)",
     )
     .bind(tenant)
     .bind(new.session)
@@ -213,7 +215,7 @@ pub(super) async fn lock_token(tx: &mut TenantTx, hash: &[u8]) -> Result<Option<
     let tenant = tx.tenant().as_uuid();
     Ok(sqlx::query_as(
         "SELECT r.session_id, s.person_id, r.issued_at, r.used_at, s.ended_at, s.expires_at,
-                (m.ended_at IS NULL AND t.suspended_at IS NULL) AS belongs
+                (m.ended_at IS NULL AND t.closed_at IS NULL) AS belongs
          FROM app.refresh_tokens r
          JOIN app.sessions s ON s.tenant_id = r.tenant_id AND s.session_id = r.session_id
          JOIN app.memberships m ON m.tenant_id = s.tenant_id AND m.person_id = s.person_id

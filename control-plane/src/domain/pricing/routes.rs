@@ -8,8 +8,8 @@ use utoipa_axum::routes;
 use super::service;
 use super::types::{PriceBody, PriceChange, PriceView};
 use crate::app::App;
-use crate::auth::guard::Caller;
-use crate::db::TenantTx;
+use crate::auth::guard::Can;
+use crate::auth::policy::right;
 use crate::domain::catalog::service as catalog;
 use crate::http::error::ErrorBody;
 use crate::http::{ApiError, ApiResult, Data, IfMatch, Json, Paging, Path, Tagged};
@@ -25,7 +25,7 @@ pub fn routes() -> OpenApiRouter<App> {
     responses((status = 200, body = Data<PriceView>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn put(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::PricesWrite>,
     Path(code): Path<String>,
     seen: IfMatch,
     Json(body): Json<PriceBody>,
@@ -47,7 +47,7 @@ const HISTORY: &str = "price_changes";
     responses((status = 200, body = Data<Vec<PriceChange>>), (status = 404, body = ErrorBody)))]
 async fn history(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::CatalogRead>,
     Path(code): Path<String>,
     paging: Paging,
 ) -> ApiResult<Tagged<Vec<PriceChange>>> {
@@ -55,7 +55,7 @@ async fn history(
         return Err(ApiError::not_found("product"));
     }
     let before: u64 = paging.after(HISTORY)?.unwrap_or(0);
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let product = catalog::one(&mut tx, &code).await?.ok_or_else(|| ApiError::not_found("product"))?;
     let changes = service::history(&mut tx, &code, before, paging.limit() + 1).await?;
     Ok(paging.page(HISTORY, changes, |change| change.version)?.tagged(product.version))

@@ -14,8 +14,8 @@ use super::tickets::rules::{Filter, Place, kind_number};
 use super::tickets::service;
 use super::types::{TicketDetail, TicketRow};
 use crate::app::App;
-use crate::auth::guard::Caller;
-use crate::db::TenantTx;
+use crate::auth::guard::Can;
+use crate::auth::policy::right;
 use crate::domain::shops;
 use crate::http::error::ErrorBody;
 use crate::http::{ApiError, ApiResult, Data, Paging, Path, Query};
@@ -77,12 +77,12 @@ fn filter(query: &ListQuery, paging: &Paging) -> ApiResult<Filter> {
     responses((status = 200, body = Data<Vec<TicketRow>>), (status = 404, body = ErrorBody)))]
 async fn list(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::SalesRead>,
     Query(query): Query<ListQuery>,
     paging: Paging,
 ) -> ApiResult<Data<Vec<TicketRow>>> {
     let filter = filter(&query, &paging)?;
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     if let Some(shop) = filter.shop {
         let found = shops::service::settings(&mut tx, ShopId::from_uuid(shop)).await?;
         found.ok_or_else(|| ApiError::not_found("shop"))?;
@@ -97,10 +97,10 @@ async fn list(
     responses((status = 200, body = Data<TicketDetail>), (status = 404, body = ErrorBody)))]
 async fn one(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::SalesRead>,
     Path((node, term, seq)): Path<(Uuid, u32, i64)>,
 ) -> ApiResult<Data<TicketDetail>> {
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let found = service::one(&mut tx, node, i64::from(term), seq).await?;
     found.map(Data::new).ok_or_else(|| ApiError::not_found("ticket"))
 }

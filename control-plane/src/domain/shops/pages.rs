@@ -13,14 +13,14 @@ use uuid::Uuid;
 use super::types::{NewShop, Shop};
 use super::{pages_day as day, service};
 use crate::app::App;
+use crate::auth::policy::{Permission, right};
 use crate::clock::{timestamp, utc};
-use crate::db::TenantTx;
 use crate::domain::analytics;
 use crate::domain::analytics::types::{ShopDay, ShopReport};
 use crate::domain::fleet::words::{self, Level, Said};
 use crate::domain::fleet::{self, NewClaim, NodeStanding, Standing};
 use crate::http::{ApiError, Path, Query};
-use crate::web::{Flash, Form, Nav, PageCaller, PageResult, Pages, Shell, format};
+use crate::web::{Flash, Form, Nav, PageCaller, PageCan, PageResult, Pages, Shell, format};
 
 /// The pages of shops.
 pub fn pages() -> Pages {
@@ -49,11 +49,13 @@ struct Row {
 struct List {
     shell: Shell,
     rows: Vec<Row>,
+    /// Whether the reader may see what is sold.
+    figures: bool,
 }
 
-async fn list(State(app): State<App>, caller: PageCaller) -> PageResult {
+async fn list(State(app): State<App>, caller: PageCan<right::ShopsRead>) -> PageResult {
     let now = app.clock.now();
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let shops = service::list(&mut tx).await?;
     let days: Vec<Date> = shops.iter().map(|shop| service::today(shop, now)).collect();
     let figures = match (days.iter().min(), days.iter().max()) {
@@ -61,9 +63,16 @@ async fn list(State(app): State<App>, caller: PageCaller) -> PageResult {
         (None, _) | (_, None) => Vec::new(),
     };
     let standing = fleet::service::standing(&mut tx, None).await?;
+    // Shops may be seen by whoever puts boxes into them; what they sell is another permission, perhaps for fewer shops.
+    let figures: Vec<ShopDay> = figures.into_iter().filter(|day| sees(&caller, ShopId::from_uuid(day.shop))).collect();
     let row = |(shop, today): (Shop, Date)| row(shop, today, &figures, &standing, now);
     let rows = shops.into_iter().zip(days).map(row).collect();
-    caller.page(&List { shell: Shell::new(&caller, Nav::Shops, "Shops"), rows })
+    let figures = caller.policy.may(Permission::AnalyticsRead);
+    caller.page(&List { shell: Shell::new(&caller, Nav::Shops, "Shops"), rows, figures })
+}
+
+fn sees(caller: &PageCaller, shop: ShopId) -> bool {
+    caller.policy.allows_in(Permission::AnalyticsRead, shop)
 }
 
 fn row(shop: Shop, today: Date, figures: &[ShopDay], standing: &Standing, now: Timestamp) -> Row {
@@ -119,6 +128,8 @@ struct One {
     report: ShopReport,
     chart: day::Chart,
     boxes: Vec<BoxRow>,
+    /// Whether the reader may see what is sold here.
+    figures: bool,
     /// Days whose figures changed after somebody had seen them.
     changed: usize,
     currency: String,
@@ -127,12 +138,12 @@ struct One {
 
 async fn one(
     State(app): State<App>,
-    caller: PageCaller,
+    caller: PageCan<right::ShopsRead>,
     Path(id): Path<Uuid>,
     Query(asked): Query<day::Asked>,
 ) -> PageResult {
     let now = app.clock.now();
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     analytics::service::one_moment(&mut tx).await?;
     let shop = service::get(&mut tx, ShopId::from_uuid(id)).await?;
     let last = analytics::service::last_day(&mut tx, shop.id).await?;
@@ -151,6 +162,7 @@ async fn one(
     let currency = report.currency.clone().unwrap_or_else(|| shop.currency.code().to_owned());
     caller.page(&One {
         shell: Shell::new(&caller, Nav::Shops, &shop.name),
+        figures: sees(&caller, shop.id),
         tiles: day::Tiles::of(&report, &days, &currency),
         chart: day::Chart::of(&report, &days, &currency),
         boxes: standing.nodes.into_iter().map(row).collect(),
@@ -182,12 +194,12 @@ struct Nothing {}
 /// Makes a claim and shows its code, this once: the answer is the page itself, so that the code is nowhere else.
 async fn claim(
     State(app): State<App>,
-    caller: PageCaller,
+    caller: PageCan<right::FleetWrite>,
     Path(id): Path<Uuid>,
     headers: HeaderMap,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let shop = service::get(&mut tx, ShopId::from_uuid(id)).await?;
     let new = NewClaim { by: Some(caller.caller.person), ..NewClaim::default() };
     let made = fleet::service::create_claim(&app.db, &mut tx, shop.id, new, app.clock.now()).await;
@@ -226,18 +238,18 @@ struct NewForm {
     day_starts: String,
 }
 
-async fn new(caller: PageCaller) -> PageResult {
+async fn new(caller: PageCan<right::ShopsCreate>) -> PageResult {
     let form = NewForm { day_starts: "00:00".to_owned(), ..NewForm::default() };
     caller.page(&New { shell: Shell::new(&caller, Nav::Shops, "A new shop"), form, error: None })
 }
 
-async fn create(State(app): State<App>, caller: PageCaller, Form(form): Form<NewForm>) -> PageResult {
+async fn create(State(app): State<App>, caller: PageCan<right::ShopsCreate>, Form(form): Form<NewForm>) -> PageResult {
     let day_starts = form.day_starts.trim();
     let new = NewShop {
         day_starts: if day_starts.is_empty() { "00:00".to_owned() } else { day_starts.to_owned() },
         ..NewShop::plain(form.name.trim(), form.timezone.trim(), form.currency.trim())
     };
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     match service::create(&mut tx, &new, app.clock.now()).await {
         Ok(shop) => {
             tx.save().await?;

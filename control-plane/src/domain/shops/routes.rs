@@ -12,8 +12,8 @@ use uuid::Uuid;
 use super::service;
 use super::types::{NewShop, Shop, ShopPatch};
 use crate::app::App;
-use crate::auth::guard::Caller;
-use crate::db::TenantTx;
+use crate::auth::guard::Can;
+use crate::auth::policy::right;
 use crate::http::error::ErrorBody;
 use crate::http::idempotency::Write;
 use crate::http::{ApiResult, Data, IfMatch, Once, Paging, Path, Tagged};
@@ -29,9 +29,9 @@ const LIST: &str = "shops";
 /// The tenant's shops by name, page by page.
 #[utoipa::path(get, path = "/v1/shops", tag = "shops", operation_id = "list_shops", params(Paging), responses(
     (status = 200, body = Data<Vec<Shop>>), (status = 401, body = ErrorBody)))]
-async fn list(State(app): State<App>, caller: Caller, paging: Paging) -> ApiResult<Data<Vec<Shop>>> {
+async fn list(State(app): State<App>, caller: Can<right::ShopsRead>, paging: Paging) -> ApiResult<Data<Vec<Shop>>> {
     let after = paging.after(LIST)?;
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let shops = service::page(&mut tx, after.as_ref(), paging.fetch()).await?;
     paging.page(LIST, shops, |shop| (shop.name.clone(), shop.id))
 }
@@ -40,7 +40,7 @@ async fn list(State(app): State<App>, caller: Caller, paging: Paging) -> ApiResu
 #[utoipa::path(post, path = "/v1/shops", tag = "shops", operation_id = "create_shop", request_body = NewShop,
     params(("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
     responses((status = 201, body = Data<Shop>), (status = 401, body = ErrorBody), (status = 422, body = ErrorBody)))]
-async fn create(State(app): State<App>, caller: Caller, write: Write<NewShop>) -> ApiResult<Response> {
+async fn create(State(app): State<App>, caller: Can<right::ShopsCreate>, write: Write<NewShop>) -> ApiResult<Response> {
     let mut once = Once::begin(&app, &caller, write.key.as_ref()).await?;
     if let Some(reply) = once.replay() {
         return Ok(reply);
@@ -52,8 +52,8 @@ async fn create(State(app): State<App>, caller: Caller, write: Write<NewShop>) -
 /// One shop.
 #[utoipa::path(get, path = "/v1/shops/{id}", tag = "shops", operation_id = "get_shop", params(("id" = Uuid, Path)), responses(
     (status = 200, body = Data<Shop>), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody)))]
-async fn get(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> ApiResult<Tagged<Shop>> {
-    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
+async fn get(State(app): State<App>, caller: Can<right::ShopsRead>, Path(id): Path<Uuid>) -> ApiResult<Tagged<Shop>> {
+    let mut tx = caller.begin(&app).await?;
     let shop = service::get(&mut tx, ShopId::from_uuid(id)).await?;
     let version = shop.version;
     Ok(Data::new(shop).tagged(version))
@@ -67,7 +67,7 @@ async fn get(State(app): State<App>, caller: Caller, Path(id): Path<Uuid>) -> Ap
     (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn update(
     State(app): State<App>,
-    caller: Caller,
+    caller: Can<right::ShopsWrite>,
     Path(id): Path<Uuid>,
     seen: IfMatch,
     write: Write<ShopPatch>,

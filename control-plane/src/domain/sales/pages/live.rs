@@ -7,12 +7,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::db::TenantTx;
+use crate::auth::policy::right;
 use crate::domain::sales::live::rules::{LiveFigures, LiveShop, LiveState, LiveTicket};
 use crate::domain::sales::live::service;
 use crate::domain::sales::query::read_id;
 use crate::http::{ApiError, ApiResult, Query};
-use crate::web::{Nav, PageCaller, PageResult, Shell, format};
+use crate::web::{Nav, PageCan, PageResult, Shell, format};
 
 /// Which shop, and what the browser has seen.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -132,8 +132,12 @@ pub(super) fn row_html(
 }
 
 /// `GET /`
-pub(super) async fn page(State(app): State<App>, caller: PageCaller, Query(query): Query<LiveQuery>) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+pub(super) async fn page(
+    State(app): State<App>,
+    caller: PageCan<right::SalesRead>,
+    Query(query): Query<LiveQuery>,
+) -> PageResult {
+    let mut tx = caller.begin(&app).await?;
     let shops = service::shops(&mut tx, app.clock.now()).await?;
     let only = chosen(&shops, &query.shop)?;
     let state = service::state(&mut tx, &shops, only).await?;

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use crate::app::App;
-use crate::db::TenantTx;
+use crate::auth::policy::right;
 use crate::domain::fleet;
 use crate::domain::sales::live::rules::LiveShop;
 use crate::domain::sales::live::service as live;
@@ -18,7 +18,7 @@ use crate::domain::sales::tickets::service;
 use crate::domain::sales::types::{TicketDetail, TicketPage};
 use crate::http::{ApiError, Path, Query};
 use crate::web::respond::{encoded, see_other};
-use crate::web::{Nav, PageCaller, PageResult, Shell, format};
+use crate::web::{Nav, PageCan, PageResult, Shell, format};
 
 /// Receipts on one page of the list.
 const ROWS: u32 = 50;
@@ -76,7 +76,11 @@ fn place_of(text: &str) -> Result<String, String> {
 }
 
 /// `GET /receipts`
-pub(super) async fn search(State(app): State<App>, caller: PageCaller, Query(query): Query<SearchQuery>) -> PageResult {
+pub(super) async fn search(
+    State(app): State<App>,
+    caller: PageCan<right::SalesRead>,
+    Query(query): Query<SearchQuery>,
+) -> PageResult {
     let mut wrong = None;
     if !query.q.trim().is_empty() {
         match place_of(&query.q) {
@@ -84,7 +88,7 @@ pub(super) async fn search(State(app): State<App>, caller: PageCaller, Query(que
             Err(why) => wrong = Some(capital(&why)),
         }
     }
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let shops = live::shops(&mut tx, app.clock.now()).await?;
     let shop = super::live::chosen(&shops, &query.shop)?;
     let day = match read_date("date", &query.date) {
@@ -155,11 +159,11 @@ impl Receipt<'_> {
 /// `GET /receipts/{node}/{term}/{seq}`
 pub(super) async fn one(
     State(app): State<App>,
-    caller: PageCaller,
+    caller: PageCan<right::SalesRead>,
     Path((node, term, seq)): Path<(Uuid, i64, i64)>,
     Query(query): Query<CodeQuery>,
 ) -> PageResult {
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let found = service::with_paper(&mut tx, node, term, seq).await?;
     let (ticket, paper) = found.ok_or_else(|| ApiError::not_found("receipt"))?;
     let shops = live::shops(&mut tx, app.clock.now()).await?;

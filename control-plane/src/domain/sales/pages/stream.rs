@@ -17,10 +17,10 @@ use uuid::Uuid;
 
 use super::live::{self, LiveQuery, figures_html, key_of, row_html};
 use crate::app::{App, Sold};
-use crate::db::TenantTx;
+use crate::auth::policy::right;
 use crate::domain::sales::live::service;
 use crate::http::{ApiError, Query};
-use crate::web::{PageCaller, PageError, Place};
+use crate::web::{PageCan, PageError, Place};
 
 /// How often the tables are looked at without a hint.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -35,7 +35,7 @@ const RETRY_MILLIS: u64 = 1_500;
 
 struct Stream {
     app: App,
-    caller: PageCaller,
+    caller: PageCan<right::SalesRead>,
     only: Option<Uuid>,
     /// The id the browser has.
     last: String,
@@ -62,13 +62,13 @@ struct Change {
 /// `GET /sales/live/events`
 pub(super) async fn events(
     State(app): State<App>,
-    caller: PageCaller,
+    caller: PageCan<right::SalesRead>,
     Query(query): Query<LiveQuery>,
     headers: HeaderMap,
 ) -> Result<Response, PageError> {
     // Heard from here on: what is sold while the first state is read is not missed.
     let hints = app.sold.subscribe();
-    let mut tx = TenantTx::begin(&app.db, caller.caller.tenant).await?;
+    let mut tx = caller.begin(&app).await?;
     let shops = service::shops(&mut tx, app.clock.now()).await?;
     let only = live::chosen(&shops, &query.shop)?;
     drop(tx);
@@ -142,10 +142,10 @@ impl Stream {
 
     /// Looks; an event if there is something new.
     async fn look(&mut self) -> Result<Option<Event>, PageError> {
-        if !self.caller.still_stands(&self.app).await? {
-            return Err(ApiError::authn("the session has ended").into());
+        if !self.caller.still_may(&self.app).await? {
+            return Err(ApiError::authn("the session or the right to look has ended").into());
         }
-        let mut tx = TenantTx::begin(&self.app.db, self.caller.caller.tenant).await?;
+        let mut tx = self.caller.begin(&self.app).await?;
         let shops = service::shops(&mut tx, self.app.clock.now()).await?;
         let state = service::state(&mut tx, &shops, self.only).await?;
         drop(tx);

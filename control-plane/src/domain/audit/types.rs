@@ -1,0 +1,70 @@
+//! An entry of the record.
+
+use protocol::id::PersonId;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::auth::guard::{Caller, Via};
+
+/// Who did it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Actor {
+    /// The person; none when the platform did it by itself.
+    pub person: Option<PersonId>,
+    /// As what: session, key, guest, command, job, door.
+    pub via: &'static str,
+    /// By which permission to look in.
+    pub impersonation: Option<Uuid>,
+    /// The request.
+    pub request: Option<Uuid>,
+}
+
+impl Actor {
+    /// A command of somebody at head office's own machine.
+    pub const COMMAND: Self = Self { person: None, via: "command", impersonation: None, request: None };
+    /// A job of head office.
+    pub const JOB: Self = Self { person: None, via: "job", impersonation: None, request: None };
+
+    /// Somebody at an open door, such as a sign-in or an invitation.
+    pub const fn door(person: Option<PersonId>, request: Uuid) -> Self {
+        Self { person, via: "door", impersonation: None, request: Some(request) }
+    }
+}
+
+impl From<&Caller> for Actor {
+    fn from(caller: &Caller) -> Self {
+        let impersonation = match caller.via {
+            Via::Guest { impersonation, .. } => Some(impersonation),
+            Via::Session | Via::Key => None,
+        };
+        let request = (!caller.request.is_nil()).then_some(caller.request);
+        Self { person: Some(caller.person), via: caller.via.name(), impersonation, request }
+    }
+}
+
+/// Something that was done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// A noun and a verb in the past, such as `people.invited`.
+    pub action: &'static str,
+    /// The kind of thing it was done to, such as `person`.
+    pub object_kind: &'static str,
+    /// Which.
+    pub object_id: String,
+    /// What changed: never a secret, never a whole record of a person.
+    pub diff: Value,
+}
+
+impl Entry {
+    /// Something that was done to a thing.
+    pub fn new(action: &'static str, object_kind: &'static str, object_id: impl std::fmt::Display) -> Self {
+        Self { action, object_kind, object_id: object_id.to_string(), diff: json!({}) }
+    }
+
+    /// With what changed.
+    #[must_use]
+    pub fn diff(mut self, diff: Value) -> Self {
+        self.diff = diff;
+        self
+    }
+}
