@@ -15,6 +15,7 @@ use crate::auth::token::Keys;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::domain::fleet::FleetSlot;
+use crate::http::cors::Origin;
 use crate::http::rate::Gates;
 use crate::mail::Outbox;
 use crate::web::Memory;
@@ -89,6 +90,8 @@ pub struct App {
     pub places: Arc<OnceLock<Places>>,
     /// Whether `X-Forwarded-For` names the client (behind a proxy that sets it).
     pub trust_forwarded: bool,
+    /// Pages of others that browsers may let read the API.
+    pub cors_origins: Arc<[Origin]>,
 }
 
 /// The state of the routers: the same thing.
@@ -117,6 +120,7 @@ impl App {
             web: Arc::default(),
             places: Arc::default(),
             trust_forwarded: false,
+            cors_origins: Arc::default(),
         })
     }
 

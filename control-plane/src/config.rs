@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use crate::db::{Db, Urls};
+use crate::http::cors::Origin;
 use crate::mail::MailConfig;
 
 /// Which database.
@@ -45,6 +46,8 @@ pub struct ServeConfig {
     pub secrets_key: Option<PathBuf>,
     /// Believe `X-Forwarded-For` (only behind a proxy that sets it).
     pub trust_forwarded: bool,
+    /// Pages of others that browsers may let read the API.
+    pub cors_origins: Vec<Origin>,
 }
 
 impl ServeConfig {
@@ -64,6 +67,7 @@ impl ServeConfig {
             mail: MailConfig::default(),
             secrets_key: None,
             trust_forwarded: false,
+            cors_origins: Vec::new(),
         }
     }
 }

@@ -108,6 +108,7 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
     let mut app = App::new(db, clock).await?;
     app.state = Some(config.state.clone());
     app.trust_forwarded = config.trust_forwarded;
+    app.cors_origins = config.cors_origins.clone().into();
     app.sealer = match &config.secrets_key {
         Some(path) => Sealer::of_file(path)?,
         None => Sealer::of_state(&config.state)?,

@@ -8,6 +8,8 @@ use firmware_config::LogFormat;
 use protocol::trace::Share;
 use uuid::Uuid;
 
+use crate::http::cors::Origin;
+
 /// What stands under the help.
 const EXAMPLES: &str = "\
 Examples:
@@ -132,6 +134,10 @@ pub struct Serve {
     /// Believe X-Forwarded-For; only behind a proxy that sets it.
     #[arg(long)]
     pub trust_forwarded: bool,
+    /// A page of another origin that browsers may let read the API, such as https://app.example.com; may be given
+    /// several times. None by default, and never with cookies.
+    #[arg(long = "cors-origin", value_name = "ORIGIN")]
+    pub cors_origins: Vec<Origin>,
 }
 
 /// Where a command finds the database.

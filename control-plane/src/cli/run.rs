@@ -177,6 +177,7 @@ async fn serve_until_told(args: Serve) -> Result<()> {
         },
         secrets_key: args.secrets_key,
         trust_forwarded: args.trust_forwarded,
+        cors_origins: args.cors_origins,
     };
     let running = serve::start(config, Clock::System).await?;
     let told = notify::attend(Notifier::from_environment(), running.http, running.app.db.clone(), running.ended());

@@ -43,12 +43,54 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequest<S> for Json<T> {
 /// # Errors
 /// 400 for what is no JSON, 422 for JSON of another shape.
 pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> ApiResult<T> {
+    // A list would be taken for the fields of an object in their order.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b'[') {
+        return Err(ApiError::validation("the body does not fit: it is a list, an object is expected"));
+    }
     serde_json::from_slice(bytes).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => ApiError::validation(format!("the body does not fit: {error}")),
+        serde_json::error::Category::Data => {
+            ApiError::validation(format!("the body does not fit: {}", plain(&error.to_string())))
+        }
         serde_json::error::Category::Io | serde_json::error::Category::Syntax | serde_json::error::Category::Eof => {
             ApiError::malformed(format!("the body is not JSON: {error}"))
         }
     })
+}
+
+/// The reason without the names of our types.
+fn plain(reason: &str) -> String {
+    let mut words = reason.split(' ').peekable();
+    let mut out: Vec<&str> = Vec::new();
+    while let Some(word) = words.next() {
+        let named = ["struct", "enum", "variant"].contains(&word) && out.last() == Some(&"expected");
+        if named {
+            out.push("an object or a name of the list");
+            // The name itself goes; what follows it (`with 3 elements`, `at line 1`) stays.
+            if words.peek() != Some(&"at") {
+                words.next();
+            }
+        } else {
+            out.push(word);
+        }
+    }
+    out.join(" ")
+}
+
+/// Refuses a body of another media type than those taken.
+///
+/// # Errors
+/// 415 naming them.
+pub fn expect_type(headers: &HeaderMap, taken: &[&str]) -> ApiResult<()> {
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let essence = value.split(';').next().unwrap_or_default().trim();
+    if taken.iter().any(|taken| essence.eq_ignore_ascii_case(taken)) {
+        return Ok(());
+    }
+    Err(ApiError::new(
+        StatusCode::UNSUPPORTED_MEDIA_TYPE,
+        Code::Validation,
+        format!("send the body with the header Content-Type: {}", taken.first().unwrap_or(&"application/json")),
+    ))
 }
 
 /// Reads a body of at most `limit` bytes.
@@ -116,6 +158,10 @@ impl<S: Send + Sync, T: DeserializeOwned> FromRequestParts<S> for Query<T> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> ApiResult<Self> {
         let found: Result<axum::extract::Query<T>, QueryRejection> =
             axum::extract::Query::from_request_parts(parts, state).await;
-        found.map(|query| Self(query.0)).map_err(|error| ApiError::malformed(error.body_text()))
+        found.map(|query| Self(query.0)).map_err(|error| {
+            let text = error.body_text();
+            let reason = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            ApiError::malformed(format!("the address does not fit: {}", plain(reason)))
+        })
     }
 }

@@ -1,9 +1,10 @@
 //! The router as a whole: every noun's routes, health, the OpenAPI document made from them, and its page.
 
+use axum::Router;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use axum::routing::get;
-use axum::{Router, middleware};
+use serde_json::Value;
 use utoipa::OpenApi;
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
@@ -11,7 +12,8 @@ use utoipa_axum::routes;
 use utoipa_swagger_ui::SwaggerUi;
 
 use super::error::ErrorBody;
-use super::{ApiError, ApiResult, Data, layers};
+use super::openapi::Known;
+use super::{ApiError, ApiResult, Data, layers, openapi};
 use crate::app::App;
 use crate::{domain, web};
 
@@ -51,8 +53,8 @@ under the same key within 7 days gets the first answer, marked `Idempotency-Repl
 )]
 struct Document;
 
-/// The whole HTTP face of head office.
-pub fn router(app: App) -> Router {
+/// The routes, and the document that is made from them.
+fn parts() -> (Router<App>, Value) {
     let (router, mut document) = OpenApiRouter::with_openapi(Document::openapi())
         .merge(domain::routes())
         .routes(routes!(healthz))
@@ -61,24 +63,30 @@ pub fn router(app: App) -> Router {
     if let Some(components) = document.components.as_mut() {
         components.add_security_scheme("bearer", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     }
-    router
+    (router, openapi::complete(&document))
+}
+
+/// The whole HTTP face of head office.
+pub fn router(app: App) -> Router {
+    let (router, document) = parts();
+    let known = Known::of(&document);
+    let router = router
         .route("/health", get(healthz))
-        .merge(SwaggerUi::new("/docs").url("/v1/openapi.json", document))
+        .merge(SwaggerUi::new("/docs").external_url_unchecked("/v1/openapi.json", document))
         .merge(web::router())
-        .fallback(unknown)
-        .layer(middleware::from_fn_with_state(app.clone(), layers::around))
-        .with_state(app)
+        .fallback(unknown);
+    layers::wrap(router, &app, known).with_state(app)
+}
+
+/// The OpenAPI document as it is served.
+pub fn document() -> Value {
+    parts().1
 }
 
 /// Every path and method there is, as the document lists them: for tests that must not miss one.
 pub fn routes_of_all() -> Vec<(String, String)> {
-    let (_, document) = OpenApiRouter::with_openapi(Document::openapi())
-        .merge(domain::routes())
-        .routes(routes!(healthz))
-        .routes(routes!(readyz))
-        .split_for_parts();
-    let value = serde_json::to_value(&document.paths).unwrap_or_default();
-    let paths = value.as_object().into_iter().flatten();
+    let value = document();
+    let paths = value["paths"].as_object().into_iter().flatten();
     let mut all: Vec<(String, String)> = paths
         .flat_map(|(path, item)| {
             let methods = item.as_object().into_iter().flatten().map(|(method, _)| method.to_ascii_uppercase());
@@ -95,15 +103,15 @@ async fn unknown() -> ApiError {
 }
 
 /// The process lives.
-#[utoipa::path(get, path = "/healthz", tag = "health", security(()), responses((status = 200, description = "alive")))]
+#[utoipa::path(get, path = "/healthz", tag = "health", operation_id = "get_health", security(()), responses((status = 200, description = "alive")))]
 async fn healthz() -> impl IntoResponse {
     Data::new(serde_json::json!({ "status": "ok", "version": env!("CARGO_PKG_VERSION") }))
 }
 
 /// The process can do its work: the database answers.
-#[utoipa::path(get, path = "/readyz", tag = "health", security(()), responses(
+#[utoipa::path(get, path = "/readyz", tag = "health", operation_id = "get_readiness", security(()), responses(
     (status = 200, description = "ready"), (status = 503, body = ErrorBody)))]
-async fn readyz(State(app): State<App>) -> ApiResult<Data<serde_json::Value>> {
+async fn readyz(State(app): State<App>) -> ApiResult<Data<Value>> {
     app.db.ping().await?;
     Ok(Data::new(serde_json::json!({ "status": "ready" })))
 }

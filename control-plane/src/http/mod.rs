@@ -3,12 +3,14 @@
 
 pub mod body;
 pub mod context;
+pub mod cors;
 pub mod docs;
 pub mod envelope;
 pub mod error;
 pub mod etag;
 pub mod idempotency;
 pub mod layers;
+pub mod openapi;
 pub mod page;
 pub mod rate;
 pub mod server;
@@ -17,6 +19,8 @@ mod store;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tests_of_all;
 pub mod tls;
 
 pub use body::{Json, Path, Query};

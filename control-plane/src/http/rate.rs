@@ -30,6 +30,24 @@ impl Rate {
     }
 }
 
+/// The header that tells how much is left.
+pub const LEFT: &str = "ratelimit";
+/// The header that tells the limits.
+pub const POLICY: &str = "ratelimit-policy";
+
+/// What one gate still lets pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// The most that may come at once.
+    pub quota: i64,
+    /// Seconds in which so many are let pass again.
+    pub window: i64,
+    /// How many may come now.
+    pub remaining: i64,
+    /// Seconds until all of them may.
+    pub reset: i64,
+}
+
 /// One gate: remembers for each key when it will be at rest again.
 #[derive(Debug)]
 pub struct Gate<K> {
@@ -61,6 +79,27 @@ impl<K: Eq + Hash> Gate<K> {
         rests.insert(key, rest + self.rate.micros);
         Ok(())
     }
+}
+
+impl<K: Eq + Hash> Gate<K> {
+    /// What is left for a key.
+    pub fn left(&self, key: &K, now_micros: i64) -> Left {
+        let rests = self.rests.lock().unwrap_or_else(PoisonError::into_inner);
+        let busy = rests.get(key).map_or(0, |rest| (rest - now_micros).max(0));
+        drop(rests);
+        let Rate { micros, burst } = self.rate;
+        Left {
+            quota: burst,
+            window: ceil(micros * burst, 1_000_000),
+            remaining: (burst - ceil(busy, micros)).max(0),
+            reset: ceil(busy, 1_000_000),
+        }
+    }
+}
+
+/// Division of numbers that are not negative, rounded up.
+const fn ceil(number: i64, by: i64) -> i64 {
+    (number + by - 1) / by
 }
 
 /// All gates of head office.
@@ -118,6 +157,21 @@ impl Gates {
         }
     }
 
+    /// What is left for an address and, once it is known, its tenant: (`RateLimit-Policy`, `RateLimit`).
+    pub fn told(&self, address: IpAddr, tenant: Option<TenantId>) -> (String, String) {
+        let now = self.micros();
+        let by_tenant = tenant.map(|tenant| ("tenant", self.tenant.left(&tenant, now)));
+        let all = [Some(("address", self.address.left(&network(address), now))), by_tenant];
+        let joined = |one: fn(&str, Left) -> String| {
+            let parts: Vec<String> = all.into_iter().flatten().map(|(name, left)| one(name, left)).collect();
+            parts.join(", ")
+        };
+        (
+            joined(|name, left| format!("\"{name}\";q={};w={}", left.quota, left.window)),
+            joined(|name, left| format!("\"{name}\";r={};t={}", left.remaining, left.reset)),
+        )
+    }
+
     fn micros(&self) -> i64 {
         i64::try_from(self.since.elapsed().as_micros()).unwrap_or(i64::MAX)
     }
@@ -153,6 +207,9 @@ mod tests {
         assert_eq!(gate.pass("b", 0), Ok(()));
         assert_eq!(gate.pass("a", 1_000), Ok(()));
         assert_eq!(gate.pass("a", 1_000), Err(1_000));
+        assert_eq!(gate.left(&"a", 1_000), Left { quota: 3, window: 1, remaining: 0, reset: 1 });
+        assert_eq!(gate.left(&"a", 2_500).remaining, 1);
+        assert_eq!(gate.left(&"b", 9_000), Left { quota: 3, window: 1, remaining: 3, reset: 0 });
     }
 
     #[test]

@@ -1,13 +1,14 @@
 //! Every rejection has one shape; every answer its headers; a write happens once.
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use axum::routing::get;
-use axum::{Router, middleware};
 use protocol::timestamp::Timestamp;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
+use super::openapi::Known;
 use super::testing::{ask, call, signed_in};
 use super::{docs, layers};
 use crate::app::App;
@@ -136,7 +137,7 @@ async fn a_panic_in_a_handler_is_caught_and_says_nothing() {
         panic!("a secret of the inside")
     }
     let router = Router::new().route("/trip", get(trip));
-    let router = router.layer(middleware::from_fn_with_state(app.clone(), layers::around)).with_state(app);
+    let router = layers::wrap(router, &app, Known::default()).with_state(app);
     let answer = ask(&router, Method::GET, "/trip", &[], Body::empty()).await;
     assert_eq!((answer.status.as_u16(), answer.code()), (500, "INTERNAL"));
     assert!(!answer.body.to_string().contains("secret"), "{answer:?}");

@@ -3,6 +3,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
+use axum::http::HeaderMap;
 use protocol::collection::Collection;
 use protocol::limits;
 use serde::{Deserialize, Serialize};
@@ -181,9 +182,11 @@ async fn import_file(
     State(app): State<App>,
     caller: Can<right::CatalogWrite>,
     Query(query): Query<ImportQuery>,
+    headers: HeaderMap,
     sent: Body,
 ) -> ApiResult<Data<ImportReport>> {
     let bytes = body::read(sent, limits::IMPORT_BODY_BYTES).await?;
+    body::expect_type(&headers, &["text/csv", "text/plain", "application/octet-stream"])?;
     let mut report = service::import(&app, caller.tenant, caller.person, bytes).await?;
     if query.report == ReportOf::Problems {
         report.lines.retain(|line| line.outcome == Outcome::Rejected);

@@ -82,7 +82,7 @@ async fn create_claim(
 
 /// Enrol a box: its claim and a certificate request against a node's identity. Through the TLS door, or plainly
 /// from the same machine. Repeating it with the same key gives the same node.
-#[utoipa::path(post, path = "/v1/enroll", tag = "fleet", operation_id = "enroll", request_body(content = Object,
+#[utoipa::path(post, path = "/v1/enroll", tag = "fleet", operation_id = "enroll", security(()), request_body(content = Object,
     description = "{secret, csr, terminal_csr?, name?, hostname?, addresses?, agent_version}; `provision enroll` sends it"),
     responses((status = 201, body = Object, description = "identity, certificates and the shop's settings"),
     (status = 400, body = ErrorBody), (status = 401, body = ErrorBody), (status = 403, body = ErrorBody),

@@ -51,7 +51,7 @@ async fn logout(State(app): State<App>, caller: Caller) -> ApiResult<StatusCode>
 }
 
 /// Who am I?
-#[utoipa::path(get, path = "/v1/auth/me", tag = "auth", responses(
+#[utoipa::path(get, path = "/v1/auth/me", tag = "auth", operation_id = "get_me", responses(
     (status = 200, body = Data<Me>), (status = 401, body = ErrorBody)))]
 async fn me(State(app): State<App>, caller: Caller) -> ApiResult<Data<Me>> {
     service::me(&app, &caller).await.map(Data::new)
