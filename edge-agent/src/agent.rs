@@ -32,6 +32,7 @@ use crate::lane;
 use crate::lanes::Lanes;
 use crate::ledger::Logs;
 use crate::mqtt::Mqtt;
+use crate::pins::Pins;
 use crate::snapshot::{ApplyError, Snapshots};
 use crate::store::index::Index;
 use crate::terminal::Till;
@@ -166,6 +167,7 @@ pub async fn start(options: AgentOptions) -> anyhow::Result<Running> {
     });
     let online = Lanes::default();
     let till = Till {
+        pins: Pins::new(lanes.desk.clone(), snapshots.clone(), clock.clone()),
         desk: lanes.desk,
         roster: lanes.roster,
         lanes: online.clone(),

@@ -4,10 +4,12 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use protocol::id::{LaneId, TicketId};
+use protocol::event::StaffMark;
+use protocol::id::{LaneId, StaffId, TicketId};
 use protocol::lane_message::TicketNow;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::core::attendance::StaffOp;
 use crate::core::lane::{Answer, Request};
 use crate::core::pairing::{Lane, Pairings, SecretHash, token_hash};
 use crate::core::refusal::Refusal;
@@ -67,6 +69,12 @@ pub enum Ask {
     Lanes(ReplyTo<Vec<Lane>>),
     /// Take a lane's token away.
     Revoke(LaneId, ReplyTo<()>),
+    /// May a PIN be tried for somebody at a lane?
+    MayTry(LaneId, StaffId, ReplyTo<()>),
+    /// Somebody signed in or out, or a PIN was wrong.
+    Attend(StaffOp, ReplyTo<()>),
+    /// Who is signed in at a lane.
+    Cashier(LaneId, ReplyTo<Option<StaffMark>>),
 }
 
 /// A cheap handle to ask with.
@@ -145,6 +153,30 @@ impl Desk {
     /// No such lane; the work log cannot be written.
     pub async fn revoke(&self, lane: LaneId) -> Outcome<()> {
         self.ask(|reply| Ask::Revoke(lane, reply)).await
+    }
+
+    /// Whether a PIN may be tried for somebody at a lane.
+    ///
+    /// # Errors
+    /// Too many were wrong.
+    pub async fn may_try(&self, lane: LaneId, staff: StaffId) -> Outcome<()> {
+        self.ask(|reply| Ask::MayTry(lane, staff, reply)).await
+    }
+
+    /// Somebody signed in or out, or a PIN was wrong: answered when it is on the disk.
+    ///
+    /// # Errors
+    /// The work log cannot be written.
+    pub async fn attend(&self, op: StaffOp) -> Outcome<()> {
+        self.ask(|reply| Ask::Attend(op, reply)).await
+    }
+
+    /// Who is signed in at a lane.
+    ///
+    /// # Errors
+    /// Only when the node is stopping.
+    pub async fn cashier(&self, lane: LaneId) -> Outcome<Option<StaffMark>> {
+        self.ask(|reply| Ask::Cashier(lane, reply)).await
     }
 
     async fn ask<T>(&self, ask: impl FnOnce(ReplyTo<T>) -> Ask) -> Outcome<T> {

@@ -15,6 +15,7 @@ pub mod lanes;
 pub mod ledger;
 pub mod mqtt;
 pub mod peripheral;
+pub mod pins;
 pub mod receipt;
 pub mod retention;
 pub mod snapshot;

@@ -71,11 +71,9 @@ fn past_retention(logs: &Logs, before: Timestamp, most: Seq) -> Result<Seq, Ledg
     while new.saturating_sub(old) > 1 {
         let middle = old + (new - old) / 2;
         let record = logs.read_one(Stream::Fiscal, Seq(middle))?;
-        let written =
-            record.and_then(|record| FiscalEvent::decode(&record.event).ok().flatten()).map(|event| match event {
-                FiscalEvent::TicketClosed(closed) => closed.occurred.recorded_at,
-                FiscalEvent::StockWrittenOff(off) => off.occurred.recorded_at,
-            });
+        let written = record
+            .and_then(|record| FiscalEvent::decode(&record.event).ok().flatten())
+            .map(|event| event.occurred().recorded_at);
         // What cannot be read has no age; it stays until what follows it is old.
         if written.is_some_and(|at| at < before) { old = middle } else { new = middle }
     }

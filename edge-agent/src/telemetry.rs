@@ -149,6 +149,30 @@ pub struct IndexRebuiltV1 {
     pub records: u64,
 }
 
+/// Kind of [`PinsStoppedV1`]. Disk and wire format.
+pub const PINS_STOPPED: u16 = 202;
+
+/// Too many wrong PINs: no more are tried for somebody, or at a lane, for a while.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct PinsStoppedV1 {
+    /// Where the last one was typed.
+    pub lane: protocol::id::LaneId,
+    /// Whose it should have been.
+    pub staff: protocol::id::StaffId,
+    /// When.
+    pub at: protocol::timestamp::Timestamp,
+}
+
+impl PinsStoppedV1 {
+    /// Encodes for the log.
+    ///
+    /// # Errors
+    /// Never; the shape is that of every event.
+    pub fn encode(&self) -> Result<protocol::event::RawEvent, protocol::event::EventError> {
+        protocol::event::RawEvent::encode(PINS_STOPPED, 1, self)
+    }
+}
+
 /// Kind of [`TelemetryDroppedV1`]. Disk and wire format.
 pub const TELEMETRY_DROPPED: u16 = 201;
 

@@ -104,6 +104,11 @@ impl Layout {
         self.collection(collection).join(format!("{:020}.snap", version.0))
     }
 
+    /// The key that PIN verifiers are mixed with, mode 0600. It never leaves the box, and lies in no snapshot.
+    pub fn pin_key(&self) -> PathBuf {
+        self.data.join("pin.key")
+    }
+
     /// `index/`: the local store, which can be rebuilt from the rest.
     pub fn index(&self) -> PathBuf {
         self.data.join("index")

@@ -10,6 +10,7 @@ use crate::id::ShopId;
 use crate::limits;
 use crate::money::Currency;
 use crate::price::UnitPrice;
+use crate::staff::Staff;
 use crate::tax::{TaxBasis, TaxMode, TaxRate};
 use crate::ticket::{ARITHMETIC, Terms};
 
@@ -21,17 +22,20 @@ pub enum Collection {
     Catalogue = 1,
     /// The shop itself: [`ShopSettings`].
     Shop = 2,
+    /// Who works there: [`Staff`]. Nodes of before do not name it in their hello and are not sent it.
+    Staff = 3,
 }
 
 impl Collection {
     /// All collections.
-    pub const ALL: [Self; 2] = [Self::Catalogue, Self::Shop];
+    pub const ALL: [Self; 3] = [Self::Catalogue, Self::Shop, Self::Staff];
 
     /// The name used in files, metrics and messages.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Catalogue => "catalogue",
             Self::Shop => "shop",
+            Self::Staff => "staff",
         }
     }
 }
@@ -114,8 +118,8 @@ pub enum CollectionError {
         /// End.
         to: u64,
     },
-    /// More products than a catalogue may have.
-    #[error("more than {} products", limits::PRODUCTS)]
+    /// More products than a catalogue may have, or more people than a shop.
+    #[error("more than {} products, or {} people", limits::PRODUCTS, limits::STAFF_OF_SHOP)]
     TooMany,
     /// Bytes that do not hold the collection.
     #[error("the bytes do not hold this collection")]
@@ -201,6 +205,8 @@ pub enum Delivery {
     CatalogueDelta(CatalogueDelta),
     /// The shop's settings, always whole.
     Shop(ShopSettings),
+    /// The shop's people, always whole.
+    Staff(Staff),
 }
 
 impl Delivery {
@@ -209,6 +215,7 @@ impl Delivery {
         match self {
             Self::Catalogue(_) | Self::CatalogueDelta(_) => Collection::Catalogue,
             Self::Shop(_) => Collection::Shop,
+            Self::Staff(_) => Collection::Staff,
         }
     }
 
@@ -218,6 +225,7 @@ impl Delivery {
             Self::Catalogue(whole) => whole.version,
             Self::CatalogueDelta(delta) => delta.to,
             Self::Shop(settings) => settings.version,
+            Self::Staff(staff) => staff.version,
         }
     }
 
@@ -248,6 +256,7 @@ impl Delivery {
             Self::Catalogue(whole) if whole.products.iter().any(|(code, product)| *code != product.code) => {
                 Err(CollectionError::Malformed)
             }
+            Self::Staff(staff) => staff.check().map(|()| self),
             Self::Catalogue(_) | Self::CatalogueDelta(_) | Self::Shop(_) => Ok(self),
         }
     }

@@ -2,6 +2,10 @@
 //! postcard has no field names, so a released struct is never changed, a new version is added beside it.
 //! An unknown kind is kept, acknowledged and projected later; it never blocks.
 
+mod people;
+
+pub use people::{Approval, Approved, NoSaleV1, StaffMark, TicketClosedV2, TicketVoidedV1};
+
 use serde::{Deserialize, Serialize};
 
 use crate::business_day::BusinessDate;
@@ -15,10 +19,14 @@ use crate::timestamp::Timestamp;
 /// The kinds of events there are. Numbers are wire and disk format and are never used again.
 /// 1-99 fiscal, 100-199 work, 200-299 telemetry.
 pub mod kind {
-    /// A ticket was closed: [`super::TicketClosedV1`].
+    /// A ticket was closed: [`super::TicketClosedV1`], [`super::TicketClosedV2`].
     pub const TICKET_CLOSED: u16 = 1;
     /// Stock was written off: [`super::StockWrittenOffV1`].
     pub const STOCK_WRITTEN_OFF: u16 = 2;
+    /// The drawer was opened without a sale: [`super::NoSaleV1`].
+    pub const NO_SALE: u16 = 3;
+    /// A ticket was given up: [`super::TicketVoidedV1`].
+    pub const TICKET_VOIDED: u16 = 4;
 }
 
 /// An event as it is stored and sent: its shape is named, its body is bytes until someone knows the shape.
@@ -175,20 +183,55 @@ pub struct StockWrittenOffV1 {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FiscalEvent {
     /// A ticket was closed.
-    TicketClosed(Box<TicketClosedV1>),
+    TicketClosed(Box<TicketClosedV2>),
     /// Stock was written off.
     StockWrittenOff(Box<StockWrittenOffV1>),
+    /// The drawer was opened without a sale.
+    NoSale(Box<NoSaleV1>),
+    /// A ticket was given up.
+    TicketVoided(Box<TicketVoidedV1>),
 }
 
 impl FiscalEvent {
+    /// A ticket that was closed, with or without people.
+    pub fn closed(body: impl Into<TicketClosedV2>) -> Self {
+        Self::TicketClosed(Box::new(body.into()))
+    }
+
+    /// When and on which trading day it counts.
+    pub fn occurred(&self) -> &Occurrence {
+        match self {
+            Self::TicketClosed(body) => &body.occurred,
+            Self::StockWrittenOff(body) => &body.occurred,
+            Self::NoSale(body) => &body.occurred,
+            Self::TicketVoided(body) => &body.occurred,
+        }
+    }
+
+    /// Who asked for it, under which key, and the hash of the request.
+    pub fn asked(&self) -> (LaneId, &str, [u8; 32]) {
+        match self {
+            Self::TicketClosed(body) => (body.lane, &body.idempotency_key, body.request_hash),
+            Self::StockWrittenOff(body) => (body.lane, &body.idempotency_key, body.request_hash),
+            Self::NoSale(body) => (body.lane, &body.idempotency_key, body.request_hash),
+            Self::TicketVoided(body) => (body.lane, &body.idempotency_key, body.request_hash),
+        }
+    }
+
     /// Encodes for the log.
     ///
     /// # Errors
     /// [`EventError::TooLarge`] beyond [`limits::EVENT_BYTES`].
     pub fn encode(&self) -> Result<RawEvent, EventError> {
         match self {
-            Self::TicketClosed(body) => RawEvent::encode(kind::TICKET_CLOSED, 1, body.as_ref()),
+            // What an older head office can count is written as it knows it.
+            Self::TicketClosed(body) if body.cashier.is_none() && body.approvals.is_empty() => {
+                RawEvent::encode(kind::TICKET_CLOSED, 1, &body.closed)
+            }
+            Self::TicketClosed(body) => RawEvent::encode(kind::TICKET_CLOSED, 2, body.as_ref()),
             Self::StockWrittenOff(body) => RawEvent::encode(kind::STOCK_WRITTEN_OFF, 1, body.as_ref()),
+            Self::NoSale(body) => RawEvent::encode(kind::NO_SALE, 1, body.as_ref()),
+            Self::TicketVoided(body) => RawEvent::encode(kind::TICKET_VOIDED, 1, body.as_ref()),
         }
     }
 
@@ -198,8 +241,11 @@ impl FiscalEvent {
     /// [`EventError::Malformed`] when the body does not hold what it is said to hold.
     pub fn decode(raw: &RawEvent) -> Result<Option<Self>, EventError> {
         Ok(match (raw.kind, raw.version) {
-            (kind::TICKET_CLOSED, 1) => Some(Self::TicketClosed(Box::new(raw.decode()?))),
+            (kind::TICKET_CLOSED, 1) => Some(Self::closed(raw.decode::<TicketClosedV1>()?)),
+            (kind::TICKET_CLOSED, 2) => Some(Self::TicketClosed(Box::new(raw.decode()?))),
             (kind::STOCK_WRITTEN_OFF, 1) => Some(Self::StockWrittenOff(Box::new(raw.decode()?))),
+            (kind::NO_SALE, 1) => Some(Self::NoSale(Box::new(raw.decode()?))),
+            (kind::TICKET_VOIDED, 1) => Some(Self::TicketVoided(Box::new(raw.decode()?))),
             _ => None,
         })
     }

@@ -56,6 +56,8 @@ uuid_ids! {
     ShiftId;
     /// A person, platform-wide.
     PersonId;
+    /// Somebody who works at the lanes of a tenant; need not have an account at head office.
+    StaffId;
 }
 
 /// The reign of one box under a node's name: granted by HQ at enrolment, swap, restore and promotion,

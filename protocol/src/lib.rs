@@ -20,6 +20,7 @@ pub mod promotion;
 pub mod quantity;
 pub mod receipt;
 pub mod session;
+pub mod staff;
 pub mod tax;
 pub mod ticket;
 pub mod timestamp;

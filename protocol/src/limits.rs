@@ -320,3 +320,22 @@ pub const REMARK_CHARS: usize = 300;
 pub const SCRUB_EVERY_MS: u64 = 24 * 3_600 * 1_000;
 /// Rest between two segments of that reading, in milliseconds: the disk belongs to the tills.
 pub const SCRUB_PAUSE_MS: u64 = 250;
+
+/// People who work at the lanes of one shop: a supermarket with all its students.
+pub const STAFF_OF_SHOP: usize = 500;
+/// Name of somebody, in bytes.
+pub const STAFF_NAME_BYTES: usize = 120;
+/// Digits of a PIN at least: what people remember.
+pub const PIN_SHORTEST: usize = 4;
+/// Digits of a PIN at most.
+pub const PIN_LONGEST: usize = 8;
+/// Memory of one check of a PIN, in KiB: with what belongs to it under 4 MiB of a small box.
+pub const PIN_HASH_KIB: u32 = 4_000;
+/// Checks of PINs that wait for the one under way: every manager of a shop at once; more are told to come again.
+pub const PIN_CHECKS_WAITING: usize = 8;
+/// Wrong PINs of one person, or on one lane, after which no more are tried for [`PIN_WINDOW_MILLIS`].
+pub const PIN_WRONG: usize = 5;
+/// How long a wrong PIN counts, in milliseconds: fifteen minutes.
+pub const PIN_WINDOW_MILLIS: i64 = 15 * 60 * 1_000;
+/// Approvals on one ticket: more is no ticket, it is a quarrel.
+pub const TICKET_APPROVALS: usize = 64;

@@ -31,7 +31,7 @@ fn numbers_beyond_the_limits_do_not_come_in_by_bytes() {
 
 #[test]
 fn kinds_of_a_newer_build_are_kept() {
-    for (kind, version) in [(3, 1), (1, 2), (999, 0), (u16::MAX, u8::MAX)] {
+    for (kind, version) in [(5, 1), (1, 3), (999, 0), (u16::MAX, u8::MAX)] {
         assert_eq!(FiscalEvent::decode(&RawEvent { kind, version, body: vec![0xff; 100] }), Ok(None));
     }
 }
@@ -45,7 +45,7 @@ fn a_ticket_of_the_most_lines_fits() {
     ticket.lines = (1..=count).map(|no| protocol::ticket::Line { line_no: no, ..line.clone() }).collect();
     ticket.ticket_discount = None;
     ticket.totals = protocol::ticket::fold(&ticket.terms, ticket.kind, &ticket.lines, None).unwrap();
-    let raw = FiscalEvent::TicketClosed(Box::new(ticket.clone())).encode().unwrap();
+    let raw = FiscalEvent::closed(ticket.clone()).encode().unwrap();
     assert!(raw.body.len() < limits::EVENT_BYTES / 2, "{} bytes", raw.body.len());
-    assert_eq!(FiscalEvent::decode(&raw), Ok(Some(FiscalEvent::TicketClosed(Box::new(ticket)))));
+    assert_eq!(FiscalEvent::decode(&raw), Ok(Some(FiscalEvent::closed(ticket))));
 }

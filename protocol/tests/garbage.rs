@@ -36,9 +36,12 @@ const HUGE: [&[u8]; 4] = [
 #[test]
 fn garbage_is_an_error_and_costs_no_memory() {
     let before = peak_mapped();
-    let sale = FiscalEvent::TicketClosed(Box::new(samples::sale())).encode().unwrap();
+    let sale = FiscalEvent::closed(samples::sale()).encode().unwrap();
     let written_off = FiscalEvent::StockWrittenOff(Box::new(samples::write_off())).encode().unwrap();
-    for whole in [&sale, &written_off] {
+    let approved = FiscalEvent::closed(samples::approved()).encode().unwrap();
+    let no_sale = FiscalEvent::NoSale(Box::new(samples::no_sale())).encode().unwrap();
+    let voided = FiscalEvent::TicketVoided(Box::new(samples::voided())).encode().unwrap();
+    for whole in [&sale, &written_off, &approved, &no_sale, &voided] {
         for cut in 0..whole.body.len() {
             let part = RawEvent { body: whole.body.get(..cut).unwrap().to_vec(), ..whole.clone() };
             assert!(malformed(&part), "cut at {cut}");
@@ -64,7 +67,8 @@ fn garbage_is_an_error_and_costs_no_memory() {
         }
     }
     assert!(malformed(&RawEvent { kind: kind::STOCK_WRITTEN_OFF, ..sale }));
-    for delivery in [Delivery::Catalogue(samples::catalogue()), Delivery::CatalogueDelta(samples::delta())] {
+    let catalogue = [Delivery::Catalogue(samples::catalogue()), Delivery::CatalogueDelta(samples::delta())];
+    for delivery in catalogue.into_iter().chain([Delivery::Staff(samples::staff())]) {
         let bytes = delivery.to_bytes().unwrap();
         for at in 1..bytes.len() {
             for huge in HUGE {

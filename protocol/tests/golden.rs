@@ -71,6 +71,9 @@ fn events_keep_their_bytes() {
     holds("ticket_closed_v1_sale", &samples::sale());
     holds("ticket_closed_v1_return", &samples::returned());
     holds("stock_written_off_v1", &samples::write_off());
+    holds("ticket_closed_v2", &samples::approved());
+    holds("no_sale_v1", &samples::no_sale());
+    holds("ticket_voided_v1", &samples::voided());
     let raw = FiscalEvent::StockWrittenOff(Box::new(samples::write_off())).encode().unwrap();
     holds("raw_event", &raw);
 }
@@ -79,10 +82,18 @@ fn events_keep_their_bytes() {
 fn kinds_and_versions_keep_their_numbers() {
     let sale = RawEvent { kind: 1, version: 1, body: committed("ticket_closed_v1_sale") };
     let write_off = RawEvent { kind: 2, version: 1, body: committed("stock_written_off_v1") };
-    assert_eq!(FiscalEvent::decode(&sale), Ok(Some(FiscalEvent::TicketClosed(Box::new(samples::sale())))));
+    assert_eq!(FiscalEvent::decode(&sale), Ok(Some(FiscalEvent::closed(samples::sale()))));
     let expected = FiscalEvent::StockWrittenOff(Box::new(samples::write_off()));
     assert_eq!(FiscalEvent::decode(&write_off), Ok(Some(expected)));
-    let newer = RawEvent { version: 2, ..sale };
+    let with_people = RawEvent { kind: 1, version: 2, body: committed("ticket_closed_v2") };
+    assert_eq!(FiscalEvent::decode(&with_people), Ok(Some(FiscalEvent::closed(samples::approved()))));
+    assert_eq!(FiscalEvent::closed(samples::approved()).encode(), Ok(with_people));
+    assert_eq!(FiscalEvent::closed(samples::sale()).encode(), Ok(sale.clone()), "without people as ever");
+    let no_sale = RawEvent { kind: 3, version: 1, body: committed("no_sale_v1") };
+    assert_eq!(FiscalEvent::decode(&no_sale), Ok(Some(FiscalEvent::NoSale(Box::new(samples::no_sale())))));
+    let voided = RawEvent { kind: 4, version: 1, body: committed("ticket_voided_v1") };
+    assert_eq!(FiscalEvent::decode(&voided), Ok(Some(FiscalEvent::TicketVoided(Box::new(samples::voided())))));
+    let newer = RawEvent { version: 3, ..sale };
     assert_eq!(FiscalEvent::decode(&newer), Ok(None), "a newer version is kept, not refused");
 }
 
@@ -91,10 +102,12 @@ fn collections_keep_their_bytes() {
     holds("catalogue", &samples::catalogue());
     holds("catalogue_delta", &samples::delta());
     holds("shop_settings", &samples::settings());
+    holds("staff", &samples::staff());
     let deliveries = [
         ("delivery_catalogue", Delivery::Catalogue(samples::catalogue())),
         ("delivery_catalogue_delta", Delivery::CatalogueDelta(samples::delta())),
         ("delivery_shop", Delivery::Shop(samples::settings())),
+        ("delivery_staff", Delivery::Staff(samples::staff())),
     ];
     for (name, delivery) in deliveries {
         let fresh = delivery.to_bytes().unwrap();

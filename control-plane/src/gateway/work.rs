@@ -74,10 +74,7 @@ pub(super) async fn greet<B: Backend>(backend: B, who: NodeIdentity, report: Nod
 /// When the last fiscal record of a batch was written in the shop.
 fn newest(stream: Stream, records: &[Record]) -> Option<Timestamp> {
     let record = records.last().filter(|_| stream == Stream::Fiscal)?;
-    match FiscalEvent::decode(&record.event).ok()?? {
-        FiscalEvent::TicketClosed(closed) => Some(closed.occurred.recorded_at),
-        FiscalEvent::StockWrittenOff(off) => Some(off.occurred.recorded_at),
-    }
+    Some(FiscalEvent::decode(&record.event).ok()??.occurred().recorded_at)
 }
 
 pub(super) async fn commit<B: Backend>(

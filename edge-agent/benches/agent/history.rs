@@ -148,7 +148,7 @@ fn next(sale: &mut TicketClosedV1, number: u64, at: i64) -> anyhow::Result<RawEv
     (sale.opened_at, sale.occurred.at, sale.occurred.recorded_at) = (at.plus_millis(-30_000), at, at);
     sale.occurred.business_date = BusinessDate::from_days(i32::try_from(at.0 / DAY_MILLIS)?)?;
     sale.idempotency_key = Uuid::from_u64_pair(0x0190_0000_0000_4000, number).to_string();
-    Ok(FiscalEvent::TicketClosed(Box::new(sale.clone())).encode()?)
+    Ok(FiscalEvent::closed(sale.clone()).encode()?)
 }
 
 /// A basket of five lines, counted as a lane counts.

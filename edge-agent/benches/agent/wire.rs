@@ -57,8 +57,10 @@ fn of(records: &[Record]) -> anyhow::Result<Vec<Value>> {
         let mut texts = Vec::new();
         for record in batch {
             let text = match FiscalEvent::decode(&record.event)?.context("an unknown event")? {
-                FiscalEvent::TicketClosed(body) => serde_json::to_vec(&body)?,
+                FiscalEvent::TicketClosed(body) => serde_json::to_vec(&body.closed)?,
                 FiscalEvent::StockWrittenOff(body) => serde_json::to_vec(&body)?,
+                FiscalEvent::NoSale(body) => serde_json::to_vec(&body)?,
+                FiscalEvent::TicketVoided(body) => serde_json::to_vec(&body)?,
             };
             json += text.len();
             bodies += record.event.body.len();

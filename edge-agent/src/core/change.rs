@@ -37,6 +37,11 @@ pub enum Change {
         /// Their version.
         version: u64,
     },
+    /// The people of the shop, or what they may do, changed: ask for them again.
+    Staff {
+        /// Their version.
+        version: u64,
+    },
     /// A print job got to another state, or waits for another reason: tell the cashier `message`, if there is one.
     PrintJob(Box<JobView>),
     /// The listener was too slow and missed changes: ask for what is shown.

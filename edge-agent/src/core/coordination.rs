@@ -185,6 +185,7 @@ impl Coordinator {
                 self.price(Collection::Catalogue, Version(*version), codes.clone(), at);
             }
             Change::Shop { version } => self.price(Collection::Shop, Version(*version), None, at),
+            Change::Staff { version } => self.price(Collection::Staff, Version(*version), None, at),
             // A matter between a till and its cashier: tills hear it on their own socket.
             Change::PrintJob(_) => {}
             Change::Resync { missed } => self.missed(*missed),

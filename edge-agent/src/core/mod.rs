@@ -1,6 +1,8 @@
 //! What the agent decides: pure and synchronous. Time, settings and lookups come in as arguments; a decision
 //! goes out. Imports nothing of the agent's shells.
 
+pub mod approval;
+pub mod attendance;
 pub mod backoff;
 pub mod book;
 pub mod change;

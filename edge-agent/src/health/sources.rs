@@ -222,10 +222,7 @@ pub fn memory_kib(file: &str, name: &str) -> Option<u64> {
 /// When a fiscal record was written; none if it is not there or says nothing of it.
 fn written_at(logs: &Logs, seq: Seq) -> Option<Timestamp> {
     let record = logs.read_one(Stream::Fiscal, seq).ok()??;
-    Some(match FiscalEvent::decode(&record.event).ok()?? {
-        FiscalEvent::TicketClosed(closed) => closed.occurred.recorded_at,
-        FiscalEvent::StockWrittenOff(off) => off.occurred.recorded_at,
-    })
+    Some(FiscalEvent::decode(&record.event).ok()??.occurred().recorded_at)
 }
 
 /// Segment files of a log over all its terms, and their bytes.

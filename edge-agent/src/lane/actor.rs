@@ -52,6 +52,7 @@ pub(super) enum Done {
         key: Key,
         ticket: TicketId,
         before: Option<Box<OpenTicket>>,
+        approved: usize,
         answer: Answer,
         result: Result<(), LedgerError>,
     },
@@ -164,15 +165,20 @@ impl Actor {
             Ask::Pair(code, name, reply) => self.pair(&code, name, reply),
             Ask::Lanes(reply) => send(reply, Ok(self.floor.pairings.lanes().cloned().collect())),
             Ask::Revoke(lane, reply) => self.revoke(lane, reply),
+            Ask::MayTry(lane, staff, reply) => {
+                send(reply, self.floor.attendance.may_try(lane, staff, self.clock.now()));
+            }
+            Ask::Attend(op, reply) => self.attend(op, reply),
+            Ask::Cashier(lane, reply) => send(reply, self.cashier(lane)),
         }
     }
 
     pub(super) fn came_back(&mut self, done: Result<Done, tokio::task::JoinError>) {
         match done {
             Ok(Done::Fiscal { key, event, raw, result }) => self.fiscal_done(&key, &event, &raw, result),
-            Ok(Done::Durable { key, ticket, before, answer, result }) => {
+            Ok(Done::Durable { key, ticket, before, approved, answer, result }) => {
                 if result.is_err() {
-                    self.take_back(ticket, before);
+                    self.take_back(ticket, before, approved);
                 }
                 self.settle(&key, result.map(|()| answer).map_err(|error| not_written(&error)));
                 self.free(ticket);

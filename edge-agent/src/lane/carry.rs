@@ -5,7 +5,7 @@ use protocol::id::{Seq, Stream};
 use protocol::limits;
 
 use super::actor::Actor;
-use super::work::WorkEvent;
+use super::work::{ApprovalsCarriedV1, WorkEvent};
 
 impl Actor {
     /// Waits for what is on its way (a moment), then carries. Lanes wait for one sync every
@@ -49,7 +49,15 @@ impl Actor {
         let pairings = WorkEvent::PairingsCarried(self.floor.pairings.clone()).encode();
         let tickets =
             self.floor.tickets.values().map(|ticket| WorkEvent::TicketCarried(Box::new(ticket.clone())).encode());
-        for event in std::iter::once(pairings).chain(tickets).chain(std::iter::once(WorkEvent::CarryEnd.encode())) {
+        let attendance = WorkEvent::AttendanceCarried(self.floor.attendance.clone()).encode();
+        let approvals = self.floor.approvals.iter().map(|(ticket, approvals)| {
+            let carried = ApprovalsCarriedV1 { ticket: *ticket, approvals: approvals.clone() };
+            WorkEvent::ApprovalsCarried(Box::new(carried)).encode()
+        });
+        let people = std::iter::once(attendance).chain(approvals);
+        for event in
+            std::iter::once(pairings).chain(people).chain(tickets).chain(std::iter::once(WorkEvent::CarryEnd.encode()))
+        {
             let event = event?;
             bytes += event.body.len();
             batch.push(event);

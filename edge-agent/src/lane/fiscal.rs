@@ -8,9 +8,9 @@ use protocol::id::{Seq, Stream, Term, TicketId};
 
 use super::actor::{Actor, Done, Key, Waiting, not_written, send};
 use super::writes::{other_request, ticket_of};
-use crate::core::lane::close::{Asked, close, write_off};
-use crate::core::lane::receipt::{RecordName, answer, answer_of};
-use crate::core::lane::{Answer, Command, Op, ReceiptName, Request};
+use crate::core::lane::close::{Asked, close, no_sale, void, write_off};
+use crate::core::lane::receipt::{RecordName, answer, answer_of, hashes};
+use crate::core::lane::{Answer, Command, Op, ReceiptName, Request, decide};
 use crate::core::refusal::Refusal;
 use crate::core::shop::Shop;
 use crate::desk::{Outcome, ReplyTo};
@@ -53,7 +53,7 @@ impl Actor {
                 let open = self.find(*ticket)?;
                 self.with_context(request, shop, *ticket, |ctx| {
                     let event = close(open, tenders, *revision, ctx, asked)?;
-                    Ok(FiscalEvent::TicketClosed(Box::new(event)))
+                    Ok(FiscalEvent::closed(event))
                 })
             }
             Command::WriteOff { .. } => {
@@ -62,7 +62,20 @@ impl Actor {
                     Ok(FiscalEvent::StockWrittenOff(Box::new(write_off(&request.command, ctx, asked)?)))
                 })
             }
-            Command::Open { .. } | Command::Edit { .. } => Err(Refusal::invalid("not a fiscal event")),
+            Command::NoSale { reason } => {
+                let nobody = TicketId::from_uuid(uuid::Uuid::nil());
+                self.with_context(request, shop, nobody, |ctx| {
+                    Ok(FiscalEvent::NoSale(Box::new(no_sale(reason, ctx, asked)?)))
+                })
+            }
+            Command::Edit { ticket, edit } => {
+                let open = self.find(*ticket)?;
+                self.with_context(request, shop, *ticket, |ctx| {
+                    let op = decide(open, edit, ctx)?;
+                    Ok(FiscalEvent::TicketVoided(Box::new(void(open, &op, ctx, asked)?)))
+                })
+            }
+            Command::Open { .. } => Err(Refusal::invalid("not a fiscal event")),
         }
     }
 
@@ -75,27 +88,29 @@ impl Actor {
         result: Result<Appended, LedgerError>,
     ) {
         self.fiscal_under_way = self.fiscal_under_way.saturating_sub(1);
-        let closed = match event {
-            FiscalEvent::TicketClosed(closed) => Some(closed.ticket),
-            FiscalEvent::StockWrittenOff(_) => None,
+        let (ended, closed) = match event {
+            FiscalEvent::TicketClosed(closed) => (Some(closed.ticket), true),
+            FiscalEvent::TicketVoided(voided) => (Some(voided.ticket), false),
+            FiscalEvent::StockWrittenOff(_) | FiscalEvent::NoSale(_) => (None, false),
         };
         let answering = spans::now();
         match result {
             Ok(Appended { term, seq, .. }) => {
                 self.index.follow(term, seq, event, true);
                 self.move_cursor(term, seq);
-                if let Some(ticket) = closed {
+                self.floor.attendance.touch(key.0, event.occurred().recorded_at);
+                if let Some(ticket) = ended {
                     if let Some(open) = self.floor.tickets.get(&ticket) {
-                        self.tell(open, "closed");
+                        self.tell(open, if closed { "closed" } else { "voided" });
                     }
-                    self.note_closed(ticket, Op::Closed { term, seq });
-                    metrics::counter!("tillway_tickets_closed_total").increment(1);
-                } else {
-                    metrics::counter!("tillway_write_offs_total").increment(1);
+                    let at = event.occurred().recorded_at;
+                    let op = if closed { Op::Closed { term, seq } } else { Op::Void { at, reason: None } };
+                    self.note_closed(ticket, op);
                 }
+                count(event);
                 let name = RecordName::new(self.logs.node(), term, seq, raw);
                 self.settle(key, Ok(answer_of(name, event)));
-                if let Some(ticket) = closed {
+                if let Some(ticket) = ended.filter(|_| closed) {
                     sale::answered(term, seq, answering);
                     tracing::debug!(target: "sale", node = %self.logs.node(), term = term.0, seq = seq.0, lane = %key.0,
                         %ticket, "a ticket was closed");
@@ -103,7 +118,7 @@ impl Actor {
             }
             Err(error) => self.refuse(key, &error),
         }
-        if let Some(ticket) = closed {
+        if let Some(ticket) = ended {
             self.free(ticket);
         }
     }
@@ -136,7 +151,11 @@ impl Actor {
         self.jobs.spawn_blocking(move || {
             match read_event(&logs, name.term, name.seq) {
                 Ok(Some((FiscalEvent::TicketClosed(closed), _))) => request.lookups.original = Some(closed),
-                Ok(Some((FiscalEvent::StockWrittenOff(_), _)) | None) => {}
+                Ok(Some((
+                    FiscalEvent::StockWrittenOff(_) | FiscalEvent::NoSale(_) | FiscalEvent::TicketVoided(_),
+                    _,
+                )))
+                | Ok(None) => {}
                 Err(refusal) => {
                     send(reply, Err(refusal));
                     return Done::Answered;
@@ -156,6 +175,15 @@ fn read_event(logs: &Logs, term: Term, seq: Seq) -> Outcome<Option<(FiscalEvent,
     Ok(record.and_then(|record| answer(logs.node(), term, seq, &record.event)))
 }
 
+fn count(event: &FiscalEvent) {
+    match event {
+        FiscalEvent::TicketClosed(_) => metrics::counter!("tillway_tickets_closed_total").increment(1),
+        FiscalEvent::StockWrittenOff(_) => metrics::counter!("tillway_write_offs_total").increment(1),
+        FiscalEvent::NoSale(_) => metrics::counter!("tillway_no_sales_total").increment(1),
+        FiscalEvent::TicketVoided(_) => metrics::counter!("tillway_tickets_voided_total").increment(1),
+    }
+}
+
 fn not_readable(error: &LedgerError) -> Refusal {
     tracing::error!(%error, "the fiscal log cannot be read");
     Refusal::unavailable(format!("the fiscal log cannot be read: {error}"))
@@ -165,15 +193,7 @@ fn read_answer(logs: &Logs, request_hash: [u8; 32], term: Term, seq: Seq) -> Out
     let Some((event, answer)) = read_event(logs, term, seq)? else {
         return Err(not_written(&LedgerError::Refused("the record of this key is not in the log any more")));
     };
-    let (asked, kept, rendered) = match &event {
-        FiscalEvent::TicketClosed(closed) => {
-            let rendered = crate::core::lane::receipt::ReceiptBody::of(closed).hash();
-            (closed.request_hash, closed.reply_hash, rendered)
-        }
-        FiscalEvent::StockWrittenOff(off) => {
-            (off.request_hash, off.reply_hash, crate::core::lane::receipt::WriteOffBody::of(off).hash())
-        }
-    };
+    let ((_, _, asked), (rendered, kept)) = (event.asked(), hashes(&event));
     if asked != request_hash {
         return Err(other_request());
     }

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use protocol::event::Approval;
 use protocol::id::TicketId;
 
-use super::work::{TicketChangedV1, WorkEvent};
+use super::work::{TicketChangedV2, WorkEvent};
+use crate::core::attendance::Attendance;
 use crate::core::lane::{Op, OpenTicket};
-use crate::core::pairing::Pairings;
+use crate::core::pairing::{PairingOp, Pairings};
 
 /// Open tickets and pairings.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,17 +18,27 @@ pub(super) struct Floor {
     pub(super) tickets: BTreeMap<TicketId, OpenTicket>,
     /// Codes and lanes.
     pub(super) pairings: Pairings,
+    /// Who is signed in.
+    pub(super) attendance: Attendance,
+    /// What was approved on open tickets; most have nothing.
+    pub(super) approvals: BTreeMap<TicketId, Vec<Approval>>,
 }
 
 impl Floor {
     /// Goes through a change of a ticket.
-    pub(super) fn change(&mut self, changed: &TicketChangedV1) {
+    pub(super) fn change(&mut self, changed: &TicketChangedV2) {
+        if let Some(asked) = &changed.asked {
+            self.attendance.touch(asked.lane, changed.at);
+        }
+        if !changed.approvals.is_empty() {
+            self.approvals.entry(changed.ticket).or_default().extend(changed.approvals.iter().cloned());
+        }
         match &changed.op {
             Op::Open(ticket) => {
                 self.tickets.insert(changed.ticket, ticket.as_ref().clone());
             }
             Op::Void { .. } | Op::Closed { .. } => {
-                self.tickets.remove(&changed.ticket);
+                self.forget(changed.ticket);
             }
             Op::AddLine { .. }
             | Op::ChangeLine { .. }
@@ -41,6 +53,24 @@ impl Floor {
                 }
             }
         }
+    }
+}
+
+impl Floor {
+    /// A ticket is open no longer.
+    pub(super) fn forget(&mut self, ticket: TicketId) {
+        self.tickets.remove(&ticket);
+        self.approvals.remove(&ticket);
+    }
+
+    /// Goes through a change of the pairings. Whoever holds a lane's new token is not who was signed in there.
+    pub(super) fn pairing(&mut self, op: &PairingOp) {
+        match op {
+            PairingOp::Paired { lane, .. } => self.attendance.leave(lane.id),
+            PairingOp::Revoked(lane) => self.attendance.leave(*lane),
+            PairingOp::CodeMade(_) => {}
+        }
+        self.pairings.apply(op);
     }
 }
 
@@ -63,7 +93,11 @@ impl Follower {
             }
             WorkEvent::Pairing(op) => {
                 self.carrying = None;
-                self.floor.pairings.apply(op);
+                self.floor.pairing(op);
+            }
+            WorkEvent::Staff(op) => {
+                self.carrying = None;
+                self.floor.attendance.apply(op);
             }
             WorkEvent::CarryBegin => self.carrying = Some(Floor::default()),
             WorkEvent::TicketCarried(ticket) => {
@@ -74,6 +108,16 @@ impl Follower {
             WorkEvent::PairingsCarried(pairings) => {
                 if let Some(carrying) = &mut self.carrying {
                     carrying.pairings = pairings.clone();
+                }
+            }
+            WorkEvent::AttendanceCarried(attendance) => {
+                if let Some(carrying) = &mut self.carrying {
+                    carrying.attendance = attendance.clone();
+                }
+            }
+            WorkEvent::ApprovalsCarried(carried) => {
+                if let Some(carrying) = &mut self.carrying {
+                    carrying.approvals.insert(carried.ticket, carried.approvals.clone());
                 }
             }
             WorkEvent::CarryEnd => {

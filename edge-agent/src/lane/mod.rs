@@ -7,6 +7,7 @@ mod fiscal;
 mod floor;
 mod pair;
 mod recover;
+mod staff;
 #[cfg(test)]
 mod tests;
 mod work;

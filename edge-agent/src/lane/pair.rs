@@ -49,7 +49,7 @@ impl Actor {
 
     /// In force at once, so that a code is not used twice; told when it is on the disk.
     fn change_pairing<T: Send + 'static>(&mut self, op: PairingOp, told: T, reply: ReplyTo<T>) {
-        self.floor.pairings.apply(&op);
+        self.floor.pairing(&op);
         self.roster.follow(&self.floor.pairings);
         self.since_carry += 1;
         let raw = match WorkEvent::Pairing(op).encode() {

@@ -82,8 +82,10 @@ fn follow_fiscal(logs: &Logs, index: &Index, floor: &mut Floor, now: Timestamp) 
         followed += 1;
         match FiscalEvent::decode(&record.event) {
             Ok(Some(event)) => {
-                if let FiscalEvent::TicketClosed(closed) = &event {
-                    floor.tickets.remove(&closed.ticket);
+                match &event {
+                    FiscalEvent::TicketClosed(closed) => floor.forget(closed.ticket),
+                    FiscalEvent::TicketVoided(voided) => floor.forget(voided.ticket),
+                    FiscalEvent::StockWrittenOff(_) | FiscalEvent::NoSale(_) => {}
                 }
                 let recent = head.durable.0.saturating_sub(record.seq.0) < READY_SALES;
                 index.follow(term, record.seq, &event, recent && is_asked_for(&event, now));
@@ -99,11 +101,7 @@ fn follow_fiscal(logs: &Logs, index: &Index, floor: &mut Floor, now: Timestamp) 
 
 /// Whether a lane may still repeat the request that a record answers.
 fn is_asked_for(event: &FiscalEvent, now: Timestamp) -> bool {
-    let written = match event {
-        FiscalEvent::TicketClosed(closed) => closed.occurred.recorded_at,
-        FiscalEvent::StockWrittenOff(off) => off.occurred.recorded_at,
-    };
-    now.millis_since(written) <= limits::IDEMPOTENCY_MILLIS
+    now.millis_since(event.occurred().recorded_at) <= limits::IDEMPOTENCY_MILLIS
 }
 
 fn readable(record: &Record) -> Option<WorkEvent> {

@@ -76,6 +76,7 @@ impl Shop {
             key: key.into(),
             request_hash: *blake3::hash(key.as_bytes()).as_bytes(),
             command,
+            approver: None,
             lookups: Lookups::default(),
         };
         self.running.desk.write(request).await

@@ -1,12 +1,15 @@
 //! What the lanes write into the work log: enough to have every basket, pairing and answer again after a
 //! restart. Stays in the shop. Each body is one frozen struct per (kind, version).
 
-use protocol::event::{EventError, RawEvent};
+use std::ops::Deref;
+
+use protocol::event::{Approval, EventError, RawEvent};
 use protocol::id::{LaneId, TicketId};
 use protocol::limits;
 use protocol::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use crate::core::attendance::{Attendance, StaffOp};
 use crate::core::lane::{Answer, Op, OpenTicket};
 use crate::core::pairing::{PairingOp, Pairings};
 
@@ -18,6 +21,9 @@ mod kind {
     pub(super) const TICKET_CARRIED: u16 = 103;
     pub(super) const PAIRINGS_CARRIED: u16 = 104;
     pub(super) const CARRY_END: u16 = 105;
+    pub(super) const STAFF_CHANGED: u16 = 106;
+    pub(super) const ATTENDANCE_CARRIED: u16 = 107;
+    pub(super) const APPROVALS_CARRIED: u16 = 108;
 }
 
 /// Under which key a change was asked for and what was answered.
@@ -55,11 +61,42 @@ pub(super) struct TicketChangedV1 {
     pub(super) asked: Option<Asked>,
 }
 
+/// The same with what was approved for it. Written as version 1 when that is nothing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct TicketChangedV2 {
+    /// The change.
+    pub(super) changed: TicketChangedV1,
+    /// What a second person approved.
+    pub(super) approvals: Vec<Approval>,
+}
+
+impl Deref for TicketChangedV2 {
+    type Target = TicketChangedV1;
+    fn deref(&self) -> &TicketChangedV1 {
+        &self.changed
+    }
+}
+
+impl From<TicketChangedV1> for TicketChangedV2 {
+    fn from(changed: TicketChangedV1) -> Self {
+        Self { changed, approvals: Vec::new() }
+    }
+}
+
+/// What was approved on an open ticket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct ApprovalsCarriedV1 {
+    /// The ticket.
+    pub(super) ticket: TicketId,
+    /// All of it.
+    pub(super) approvals: Vec<Approval>,
+}
+
 /// A work event whose shape this build knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum WorkEvent {
     /// An open ticket changed.
-    Ticket(Box<TicketChangedV1>),
+    Ticket(Box<TicketChangedV2>),
     /// A pairing changed.
     Pairing(PairingOp),
     /// What follows, up to the end of the carrying, is everything that is still alive.
@@ -68,6 +105,12 @@ pub(super) enum WorkEvent {
     TicketCarried(Box<OpenTicket>),
     /// All pairings.
     PairingsCarried(Pairings),
+    /// Somebody signed in or out, or a PIN was wrong.
+    Staff(StaffOp),
+    /// Who is signed in, and which PINs were wrong.
+    AttendanceCarried(Attendance),
+    /// What was approved on a ticket that is open.
+    ApprovalsCarried(Box<ApprovalsCarriedV1>),
     /// Everything before the beginning of the carrying is history.
     CarryEnd,
 }
@@ -75,7 +118,11 @@ pub(super) enum WorkEvent {
 impl WorkEvent {
     pub(super) fn encode(&self) -> Result<RawEvent, EventError> {
         match self {
-            Self::Ticket(body) => RawEvent::encode(kind::TICKET_CHANGED, 1, body.as_ref()),
+            Self::Ticket(body) if body.approvals.is_empty() => RawEvent::encode(kind::TICKET_CHANGED, 1, &body.changed),
+            Self::Ticket(body) => RawEvent::encode(kind::TICKET_CHANGED, 2, body.as_ref()),
+            Self::Staff(body) => RawEvent::encode(kind::STAFF_CHANGED, 1, body),
+            Self::AttendanceCarried(body) => RawEvent::encode(kind::ATTENDANCE_CARRIED, 1, body),
+            Self::ApprovalsCarried(body) => RawEvent::encode(kind::APPROVALS_CARRIED, 1, body.as_ref()),
             Self::Pairing(body) => RawEvent::encode(kind::PAIRING_CHANGED, 1, body),
             Self::CarryBegin => RawEvent::encode(kind::CARRY_BEGIN, 1, &()),
             Self::TicketCarried(body) => RawEvent::encode(kind::TICKET_CARRIED, 1, body.as_ref()),
@@ -87,7 +134,11 @@ impl WorkEvent {
     /// `Ok(None)` for a kind or version of another build or another room.
     pub(super) fn decode(raw: &RawEvent) -> Result<Option<Self>, EventError> {
         Ok(match (raw.kind, raw.version) {
-            (kind::TICKET_CHANGED, 1) => Some(Self::Ticket(Box::new(raw.decode()?))),
+            (kind::TICKET_CHANGED, 1) => Some(Self::Ticket(Box::new(raw.decode::<TicketChangedV1>()?.into()))),
+            (kind::TICKET_CHANGED, 2) => Some(Self::Ticket(Box::new(raw.decode()?))),
+            (kind::STAFF_CHANGED, 1) => Some(Self::Staff(raw.decode()?)),
+            (kind::ATTENDANCE_CARRIED, 1) => Some(Self::AttendanceCarried(raw.decode()?)),
+            (kind::APPROVALS_CARRIED, 1) => Some(Self::ApprovalsCarried(Box::new(raw.decode()?))),
             (kind::PAIRING_CHANGED, 1) => Some(Self::Pairing(raw.decode()?)),
             (kind::CARRY_BEGIN, 1) => Some(Self::CarryBegin),
             (kind::TICKET_CARRIED, 1) => Some(Self::TicketCarried(Box::new(raw.decode()?))),

@@ -7,7 +7,8 @@ use protocol::ticket::{GivenBack, TenderKind};
 
 use super::actor::{Actor, Done, Key, Waiting, index_broken, not_written, send, state_of};
 use super::recover::remember;
-use super::work::{Asked, TicketChangedV1, WorkEvent};
+use super::work::{Asked, TicketChangedV1, TicketChangedV2, WorkEvent};
+use crate::core::approval::{People, asked_by_change};
 use crate::core::lane::returns::add_reserved;
 use crate::core::lane::view::{Data, LineAnswer, LineView, TicketView, json, totals_of};
 use crate::core::lane::{Answer, Command, Context, Edit, Op, OpenTicket, Request, Sold, decide, open};
@@ -53,14 +54,12 @@ impl Actor {
             return self.look_up_receipt(request, name, reply);
         }
         let request = self.look_up_products(request);
-        match &request.command {
-            Command::Close { .. } | Command::WriteOff { .. } => self.write_fiscal(request, &shop, reply),
-            Command::Open { .. } | Command::Edit { .. } => match self.change(&request, &shop) {
-                Ok((changed, after, answer)) => {
-                    self.carry_out(key, request.request_hash, changed, after, answer, reply)
-                }
-                Err(refusal) => send(reply, Err(refusal)),
-            },
+        if self.is_fiscal(&request.command) {
+            return self.write_fiscal(request, &shop, reply);
+        }
+        match self.change(&request, &shop) {
+            Ok((changed, after, answer)) => self.carry_out(key, request.request_hash, changed, after, answer, reply),
+            Err(refusal) => send(reply, Err(refusal)),
         }
     }
 
@@ -88,13 +87,13 @@ impl Actor {
             Command::WriteOff { lines, .. } => {
                 request.lookups.products = lines.iter().map(|line| book.find(&line.code)).collect();
             }
-            Command::Open { .. } | Command::Edit { .. } | Command::Close { .. } => {}
+            Command::Open { .. } | Command::Edit { .. } | Command::Close { .. } | Command::NoSale { .. } => {}
         }
         request
     }
 
     /// Decides on an opening or a change; touches nothing.
-    fn change(&self, request: &Request, shop: &Shop) -> Outcome<(TicketChangedV1, OpenTicket, Answer)> {
+    fn change(&self, request: &Request, shop: &Shop) -> Outcome<(TicketChangedV2, OpenTicket, Answer)> {
         match &request.command {
             Command::Open { kind, reference, at } => {
                 self.with_context(request, shop, TicketId::from_uuid(uuid::Uuid::nil()), |ctx| {
@@ -106,7 +105,9 @@ impl Actor {
                     let ticket = open(ctx, fresh, *kind, reference.as_ref(), *at)?;
                     let answer = ticket_answer(&ticket, "open", 201)?;
                     let op = Op::Open(Box::new(ticket.clone()));
-                    Ok((changed(request, ctx.now, fresh, op, &answer), ticket, answer))
+                    let approvals = ctx.people.settle(asked_by_change(None, &ticket, &op)?, ctx.now)?;
+                    let changed = changed(request, ctx.now, fresh, op, &answer);
+                    Ok((TicketChangedV2 { changed, approvals }, ticket, answer))
                 })
             }
             Command::Edit { ticket, edit } => {
@@ -115,11 +116,15 @@ impl Actor {
                     let op = decide(before, edit, ctx)?;
                     let mut after = before.clone();
                     after.apply(&op);
+                    let approvals = ctx.people.settle(asked_by_change(Some(before), &after, &op)?, ctx.now)?;
                     let answer = edit_answer(&after, &op)?;
-                    Ok((changed(request, ctx.now, *ticket, op, &answer), after, answer))
+                    let changed = changed(request, ctx.now, *ticket, op, &answer);
+                    Ok((TicketChangedV2 { changed, approvals }, after, answer))
                 })
             }
-            Command::Close { .. } | Command::WriteOff { .. } => Err(Refusal::invalid("not a change of an open ticket")),
+            Command::Close { .. } | Command::WriteOff { .. } | Command::NoSale { .. } => {
+                Err(Refusal::invalid("not a change of an open ticket"))
+            }
         }
     }
 
@@ -136,13 +141,21 @@ impl Actor {
             add_reserved(&mut sum, self.floor.tickets.values(), sold, ticket)?;
             Ok(sum)
         };
+        let (now, staff) = (self.clock.now(), self.snapshots.staff());
+        let people = People {
+            staff: staff.as_deref(),
+            cashier: self.floor.attendance.cashier(request.lane, now, staff.as_deref()),
+            approver: request.approver.as_ref(),
+            earlier: self.floor.approvals.get(&ticket).map_or(&[], Vec::as_slice),
+        };
         decide(&Context {
-            now: self.clock.now(),
+            now,
             lane: request.lane,
             shop,
             lookups: &request.lookups,
             given: &given,
             is_paired: &|lane| self.floor.pairings.is_paired(lane),
+            people,
         })
     }
 
@@ -151,7 +164,7 @@ impl Actor {
         &mut self,
         key: Key,
         request_hash: [u8; 32],
-        changed: TicketChangedV1,
+        changed: TicketChangedV2,
         after: OpenTicket,
         answer: Answer,
         reply: ReplyTo<Answer>,
@@ -174,19 +187,22 @@ impl Actor {
             remember(&self.index, &changed);
             return send(reply, Ok(answer));
         }
-        let ticket = changed.ticket;
+        let (ticket, approved) = (changed.ticket, changed.approvals.len());
         self.waiting.insert(key.clone(), Waiting { request_hash, replies: vec![reply] });
         self.busy.insert(ticket, std::collections::VecDeque::new());
         let (logs, index) = (self.logs.clone(), std::sync::Arc::clone(&self.index));
         self.jobs.spawn(async move {
             let result = logs.append(Stream::Work, raw).await.map(|_| remember(&index, &changed));
-            Done::Durable { key, ticket, before, answer, result }
+            Done::Durable { key, ticket, before, approved, answer, result }
         });
     }
 
     /// A change did not reach the disk: the ticket stands again as it did, so that the repetition the lane is
     /// asked for does not count twice.
-    pub(super) fn take_back(&mut self, ticket: TicketId, before: Option<Box<OpenTicket>>) {
+    pub(super) fn take_back(&mut self, ticket: TicketId, before: Option<Box<OpenTicket>>, approved: usize) {
+        if let Some(given) = self.floor.approvals.get_mut(&ticket) {
+            given.truncate(given.len().saturating_sub(approved));
+        }
         match before {
             Some(before) => {
                 self.tell(&before, state_of(&before));
@@ -201,7 +217,7 @@ impl Actor {
     /// Writes down that a ticket left the floor for the fiscal log. Should this be lost, a start finds it there.
     pub(super) fn note_closed(&mut self, ticket: TicketId, op: Op) {
         let at = self.clock.now();
-        let changed = TicketChangedV1 { ticket, at, op, asked: None };
+        let changed = TicketChangedV2::from(TicketChangedV1 { ticket, at, op, asked: None });
         self.floor.change(&changed);
         self.since_carry += 1;
         match WorkEvent::Ticket(Box::new(changed)).encode() {
@@ -240,7 +256,7 @@ fn waits_for_disk(op: &Op) -> bool {
 pub(super) const fn ticket_of(command: &Command) -> Option<TicketId> {
     match command {
         Command::Edit { ticket, .. } | Command::Close { ticket, .. } => Some(*ticket),
-        Command::Open { .. } | Command::WriteOff { .. } => None,
+        Command::Open { .. } | Command::WriteOff { .. } | Command::NoSale { .. } => None,
     }
 }
 

@@ -116,7 +116,16 @@ fn line(place: &Place, found: &Found<'_>) -> Value {
     let known = if place.stream == Stream::Fiscal { FiscalEvent::decode(&raw) } else { Ok(None) };
     let decoded = match known {
         Ok(Some(FiscalEvent::TicketClosed(body))) => {
-            serde_json::to_value(body).map(|body| ("ticket_closed", body)).ok()
+            // One shape for all versions: the people stand beside the ticket, where there are any.
+            let mut event = serde_json::to_value(&body.closed).unwrap_or_default();
+            if body.cashier.is_some() || !body.approvals.is_empty() {
+                event["staff"] = json!({ "cashier": body.cashier, "approvals": body.approvals });
+            }
+            Some(("ticket_closed", event))
+        }
+        Ok(Some(FiscalEvent::NoSale(body))) => serde_json::to_value(body).map(|body| ("no_sale", body)).ok(),
+        Ok(Some(FiscalEvent::TicketVoided(body))) => {
+            serde_json::to_value(body).map(|body| ("ticket_voided", body)).ok()
         }
         Ok(Some(FiscalEvent::StockWrittenOff(body))) => {
             serde_json::to_value(body).map(|body| ("stock_written_off", body)).ok()

@@ -293,7 +293,7 @@ impl Clerk {
         if closed.occurred.late_entry {
             return true;
         }
-        let TicketClosedV1 { lane, ref occurred, .. } = *closed;
+        let TicketClosedV1 { lane, ref occurred, .. } = closed.closed;
         if !self.learn_name(lane).await {
             return false;
         }

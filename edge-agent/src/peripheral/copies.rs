@@ -99,7 +99,9 @@ impl Clerk {
         let record = read.map_err(|error| Refusal::unavailable(format!("the fiscal log cannot be read: {error}")))?;
         match record.and_then(|record| FiscalEvent::decode(&record.event).ok().flatten()) {
             Some(FiscalEvent::TicketClosed(closed)) => Ok(closed.lane),
-            Some(FiscalEvent::StockWrittenOff(_)) | None => Err(Refusal::not_found("this node has no such receipt")),
+            Some(FiscalEvent::StockWrittenOff(_) | FiscalEvent::NoSale(_) | FiscalEvent::TicketVoided(_)) | None => {
+                Err(Refusal::not_found("this node has no such receipt"))
+            }
         }
     }
 }

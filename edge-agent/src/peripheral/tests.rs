@@ -136,7 +136,7 @@ async fn a_sale_whose_lane_nobody_can_name_any_more_waits_for_the_next_start() {
     let lane = sale.lane;
 
     let (running, stop) = start_over(&logs, &index, None).await;
-    let event = FiscalEvent::TicketClosed(Box::new(sale)).encode().unwrap();
+    let event = FiscalEvent::closed(sale).encode().unwrap();
     let seq = logs.append(Stream::Fiscal, event).await.unwrap().seq;
     assert_eq!(running.spool.jobs(None).await.unwrap(), [], "nobody knows whose printer it is");
     stop.send(true).unwrap();

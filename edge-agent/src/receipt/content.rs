@@ -125,7 +125,9 @@ impl ReceiptContent {
         let position = ReceiptRef::of(node, term, seq, record);
         match FiscalEvent::decode(record)? {
             Some(FiscalEvent::TicketClosed(closed)) => Self::of(position, &closed, settings, lane, copy),
-            Some(FiscalEvent::StockWrittenOff(_)) | None => Err(ContentError::NoTicket),
+            Some(FiscalEvent::StockWrittenOff(_) | FiscalEvent::NoSale(_) | FiscalEvent::TicketVoided(_)) | None => {
+                Err(ContentError::NoTicket)
+            }
         }
     }
 

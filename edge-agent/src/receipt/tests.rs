@@ -72,7 +72,7 @@ fn a_late_return_says_both_times_and_what_is_given_back() {
 #[test]
 fn a_voided_line_is_not_printed_and_a_record_gives_the_same_paper() {
     let closed = sale();
-    let event = protocol::event::FiscalEvent::TicketClosed(Box::new(closed.clone())).encode().unwrap();
+    let event = protocol::event::FiscalEvent::closed(closed.clone()).encode().unwrap();
     let at = position();
     let name = (at.node, at.term, at.seq);
     let content = ReceiptContent::of_record(name, &event, &settings(), "2", false).unwrap();

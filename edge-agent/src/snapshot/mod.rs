@@ -2,6 +2,7 @@
 //! the shop's settings, swapped whole. Knows nothing of the network they came by.
 
 mod files;
+mod people;
 #[cfg(test)]
 mod tests;
 
@@ -11,13 +12,16 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use firmware_config::layout::Layout;
 use protocol::collection::{CatalogueDelta, Collection, CollectionError, Delivery, Version};
+use protocol::id::StaffId;
 use protocol::limits;
+use protocol::staff::Staff;
 use tokio::sync::broadcast;
 
 use crate::core::book::Book;
 use crate::core::change::Change;
 use crate::core::shop::Shop;
 use files::{Folder, Piece};
+use people::PinKey;
 
 /// Deltas after a snapshot before the whole is written again: a start reads that many small files at most.
 const DELTAS: usize = 32;
@@ -66,8 +70,11 @@ pub struct Snapshots(Arc<Inner>);
 struct Inner {
     catalogue: Folder,
     settings: Folder,
+    people: Folder,
     book: RwLock<Arc<Book>>,
     shop: RwLock<Option<Arc<Shop>>>,
+    staff: RwLock<Option<Arc<Staff>>>,
+    pin_key: PinKey,
     /// One writer at a time.
     writer: Mutex<()>,
     changes: broadcast::Sender<Change>,
@@ -87,11 +94,18 @@ impl Snapshots {
         let (catalogue, settings) = (folder(Collection::Catalogue)?, folder(Collection::Shop)?);
         let book = load_book(&catalogue).map_err(on(&catalogue))?;
         let shop = load_shop(&settings).map_err(on(&settings))?;
+        let people = folder(Collection::Staff)?;
+        let key_file = layout.pin_key();
+        let pin_key = PinKey::load(&key_file).map_err(|source| ApplyError::Io { path: key_file, source })?;
+        let staff = newest(&people, |bytes| people::read(&bytes, &pin_key)).map_err(on(&people))?;
         Ok(Self(Arc::new(Inner {
             book: RwLock::new(Arc::new(book)),
             shop: RwLock::new(shop.map(Arc::new)),
+            staff: RwLock::new(staff.map(Arc::new)),
+            pin_key,
             catalogue,
             settings,
+            people,
             writer: Mutex::new(()),
             changes,
         })))
@@ -107,11 +121,25 @@ impl Snapshots {
         self.0.shop.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
+    /// The shop's people in force, their verifiers mixed with the key of this node; none before the first came.
+    pub fn staff(&self) -> Option<Arc<Staff>> {
+        self.0.staff.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Whether a PIN is that of somebody in the shop. Takes as long for somebody who is not. Slow, and blocking: one
+    /// at a time, away from the threads that serve.
+    pub fn pin_fits(&self, who: StaffId, pin: &str) -> bool {
+        let staff = self.staff();
+        let verifier = staff.as_ref().and_then(|staff| staff.member(who)).and_then(|member| member.pin.as_ref());
+        self.0.pin_key.fits(verifier, pin)
+    }
+
     /// The version of a collection that is in force.
     pub fn have(&self, collection: Collection) -> Version {
         match collection {
             Collection::Catalogue => self.book().version(),
             Collection::Shop => self.shop().map_or(Version(0), |shop| shop.settings.version),
+            Collection::Staff => self.staff().map_or(Version(0), |staff| staff.version),
         }
     }
 
@@ -148,8 +176,22 @@ impl Snapshots {
                     self.tell(Change::Shop { version: version.0 });
                     Ok(self.applied(Collection::Shop))
                 }
+                Delivery::Staff(staff) => self.take_staff(staff),
             },
         }
+    }
+
+    /// What is written down is already mixed with the key of this node: what came is on no disk.
+    fn take_staff(&self, staff: Staff) -> Result<Applied, ApplyError> {
+        if staff.version <= self.have(Collection::Staff) {
+            return Ok(self.applied(Collection::Staff));
+        }
+        let (version, folder) = (staff.version, &self.0.people);
+        let (staff, bytes) = people::mixed(staff, &self.0.pin_key).map_err(refused)?;
+        folder.write(&Piece::Whole(version), &bytes).and_then(|()| folder.prune()).map_err(on(folder))?;
+        *self.0.staff.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::new(staff));
+        self.tell(Change::Staff { version: version.0 });
+        Ok(self.applied(Collection::Staff))
     }
 
     fn take_book(
@@ -187,6 +229,7 @@ impl Snapshots {
         match &change {
             Change::Catalogue { version, .. } => tracing::info!(version, "a new catalogue is in force"),
             Change::Shop { version } => tracing::info!(version, "new shop settings are in force"),
+            Change::Staff { version } => tracing::info!(version, "the people of the shop are renewed"),
             Change::Ticket { .. } | Change::PrintJob(_) | Change::Resync { .. } => {}
         }
         // Nobody listening is no error.

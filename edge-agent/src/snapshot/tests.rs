@@ -131,3 +131,65 @@ fn a_half_written_file_is_swept_away() {
     assert_eq!(price(&again), "1.00");
     assert!(!folder.join("00000000000000000002.tmp").exists());
 }
+
+fn people(version: u64, pin: &str) -> Vec<u8> {
+    use protocol::staff::{DiscountLimit, PinVerifier, Right, StaffMember, StaffPolicy};
+    let nora = StaffMember {
+        id: nora(),
+        name: "NORA EXAMPLE".into(),
+        short_name: "Nora".into(),
+        rights: Right::ALL.into_iter().collect(),
+        discount: DiscountLimit::default(),
+        pin: PinVerifier::of(pin, [7; 16]),
+    };
+    let policy = StaffPolicy { no_sale: true, ..StaffPolicy::default() };
+    Delivery::Staff(Staff { version: Version(version), people: vec![nora], policy }).to_bytes().unwrap()
+}
+
+fn nora() -> StaffId {
+    StaffId::from_uuid(uuid::Uuid::from_u128(7))
+}
+
+#[test]
+fn people_come_and_go_and_are_there_after_a_restart() {
+    let dir = tempfile::tempdir().unwrap();
+    let snapshots = open(dir.path());
+    assert!(snapshots.staff().is_none() && !snapshots.pin_fits(nora(), "4711"));
+    snapshots.apply(people(3, "4711")).unwrap();
+    let again = open(dir.path());
+    assert_eq!(again.have(Collection::Staff), Version(3));
+    assert!(again.pin_fits(nora(), "4711") && !again.pin_fits(nora(), "4712"));
+    again.apply(people(2, "9090")).unwrap();
+    assert!(again.pin_fits(nora(), "4711"), "what is older changes nothing");
+    again.apply(Delivery::Staff(Staff { version: Version(4), ..Staff::default() }).to_bytes().unwrap()).unwrap();
+    assert!(!again.pin_fits(nora(), "4711"), "gone with the next version");
+    let folder = Layout::initial(dir.path()).collection(Collection::Staff);
+    assert_eq!(std::fs::read_dir(folder).unwrap().count(), 2, "two generations");
+}
+
+#[test]
+fn a_copied_snapshot_of_people_says_nothing_on_another_node() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    open(one.path()).apply(people(3, "4711")).unwrap();
+    let file = |root: &Path| Layout::initial(root).snapshot(Collection::Staff, Version(3));
+    let bytes = std::fs::read(file(one.path())).unwrap();
+    let clear = protocol::staff::PinVerifier::of("4711", [7; 16]).unwrap().hash;
+    assert!(!bytes.windows(32).any(|window| window == clear), "what head office sent is on no disk");
+    drop(open(other.path()));
+    std::fs::copy(file(one.path()), file(other.path())).unwrap();
+    let thief = open(other.path());
+    assert_eq!(thief.have(Collection::Staff), Version(0), "head office is asked for them");
+    assert!(!thief.pin_fits(nora(), "4711"));
+    // Not even with the check rewritten: the verifiers are of the other key.
+    let own = tempfile::tempdir().unwrap();
+    open(own.path()).apply(people(3, "9090")).unwrap();
+    let mut forged = std::fs::read(file(own.path())).unwrap()[..16].to_vec();
+    forged.extend(&bytes[16..bytes.len() - 32]);
+    let sealed = [forged.clone(), blake3::hash(&forged).as_bytes().to_vec()].concat();
+    std::fs::write(file(own.path()), sealed).unwrap();
+    let forger = open(own.path());
+    assert_eq!(forger.have(Collection::Staff), Version(3), "it reads");
+    assert!(!forger.pin_fits(nora(), "4711"), "and fits nothing");
+    let key = std::fs::metadata(Layout::initial(one.path()).pin_key()).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+}

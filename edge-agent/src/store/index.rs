@@ -66,12 +66,14 @@ impl Index {
     /// Follows one fiscal record; doing so twice changes nothing. One that no lane asks for any more (`asked_for`
     /// is false) leaves no answer, only what came back by it.
     pub fn follow(&self, term: Term, seq: Seq, event: &FiscalEvent, asked_for: bool) {
-        let (lane, key, at) = match event {
-            FiscalEvent::TicketClosed(closed) => (closed.lane, &closed.idempotency_key, closed.occurred.recorded_at),
-            FiscalEvent::StockWrittenOff(off) => (off.lane, &off.idempotency_key, off.occurred.recorded_at),
-        };
+        let ((lane, key, _), at) = (event.asked(), event.occurred().recorded_at);
         if asked_for {
             self.keep(lane, key, at, &Kept::Fiscal { term, seq });
+        }
+        if let FiscalEvent::TicketVoided(voided) = event
+            && asked_for
+        {
+            self.finish(voided.ticket, at, Finished::Voided);
         }
         if let FiscalEvent::TicketClosed(closed) = event {
             if asked_for {

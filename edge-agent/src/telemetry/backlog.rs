@@ -41,9 +41,6 @@ fn oldest(logs: &Logs, now: Timestamp, upto: Seq) -> Option<i64> {
         return Some(0);
     }
     let record = logs.read_one(Stream::Fiscal, upto.next()).ok()??;
-    let written = match FiscalEvent::decode(&record.event).ok()?? {
-        FiscalEvent::TicketClosed(closed) => closed.occurred.recorded_at,
-        FiscalEvent::StockWrittenOff(off) => off.occurred.recorded_at,
-    };
+    let written = FiscalEvent::decode(&record.event).ok()??.occurred().recorded_at;
     Some(now.0.saturating_sub(written.0).max(0))
 }

@@ -1,7 +1,8 @@
 //! The bodies that terminals send. Unknown fields are refused: a misspelt discount must not pass for none.
 
 use jiff::civil::DateTime;
-use protocol::id::{Seq, Term};
+use protocol::id::{Seq, StaffId, Term};
+use protocol::limits;
 use protocol::money::Amount;
 use protocol::price::UnitPrice;
 use protocol::quantity::Quantity;
@@ -17,6 +18,82 @@ use crate::core::lane::{Edit, ReceiptName, WriteOffRequest};
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Empty {}
+
+/// A PIN on its way to be checked. Prints nothing.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub struct PinText(String);
+
+impl std::fmt::Debug for PinText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PinText(..)")
+    }
+}
+
+impl PinText {
+    /// The digits.
+    ///
+    /// # Errors
+    /// Something that is no PIN; it is not counted as a try.
+    pub fn take(self) -> ApiResult<String> {
+        let long = (limits::PIN_SHORTEST..=limits::PIN_LONGEST).contains(&self.0.len());
+        if long && self.0.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Ok(self.0);
+        }
+        let (shortest, longest) = (limits::PIN_SHORTEST, limits::PIN_LONGEST);
+        Err(ApiError::malformed(format!("pin: {shortest} to {longest} digits, in quotes")))
+    }
+}
+
+/// Somebody who approves what the cashier may not do alone.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"staff_id": "0190a1b2-c3d4-7e5f-8a6b-000000000007", "pin": "4711", "reason": "damaged box"}))]
+pub struct ApprovalBody {
+    /// Who; the answer that asked for an approval names those who may.
+    #[schema(value_type = String)]
+    pub staff_id: StaffId,
+    /// Their PIN. It is checked and kept nowhere.
+    #[schema(value_type = String)]
+    pub pin: PinText,
+    /// Why; it stands in the record beside their name.
+    pub reason: String,
+}
+
+/// A body that may carry an approval.
+pub trait Approving {
+    /// Takes the approval out.
+    fn approval(&mut self) -> Option<ApprovalBody> {
+        None
+    }
+}
+
+impl Approving for Empty {}
+impl Approving for NoteBody {}
+impl Approving for TenderBody {}
+
+macro_rules! approving {
+    ($($body:ty),*) => {$(
+        impl Approving for $body {
+            fn approval(&mut self) -> Option<ApprovalBody> {
+                self.approval.take()
+            }
+        }
+    )*};
+}
+
+approving!(OpenBody, LineBody, LineChangeBody, ReasonBody, TicketDiscountBody, CloseBody, NoSaleBody);
+
+/// The drawer is to be opened without a sale.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(example = json!({"reason": "change for the bus driver"}))]
+pub struct NoSaleBody {
+    /// Why.
+    pub reason: String,
+    /// Somebody who approves it, where that is needed.
+    pub approval: Option<ApprovalBody>,
+}
 
 /// A pairing.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -43,6 +120,8 @@ pub struct OpenBody {
     #[serde(default, deserialize_with = "wall_clock")]
     #[schema(value_type = Option<String>)]
     pub at: Option<DateTime>,
+    /// Somebody who approves it, where that is needed.
+    pub approval: Option<ApprovalBody>,
 }
 
 /// A discount: `{"percent": "10"}` with up to four digits after the point, or `{"amount_minor": 150}`.
@@ -138,6 +217,8 @@ pub struct LineBody {
     pub override_reason: Option<String>,
     /// Discount of the line.
     pub discount: Option<DiscountBody>,
+    /// Somebody who approves it, where that is needed.
+    pub approval: Option<ApprovalBody>,
 }
 
 impl LineBody {
@@ -146,7 +227,7 @@ impl LineBody {
     /// # Errors
     /// None or several of the three, or fields that do not go with the one.
     pub fn read(self) -> ApiResult<Edit> {
-        let Self { code, open, original, quantity, unit_price, override_reason: reason, discount } = self;
+        let Self { code, open, original, quantity, unit_price, override_reason: reason, discount, approval: _ } = self;
         let discount = discount.map(DiscountBody::read).transpose()?;
         let priced = unit_price.is_some() || reason.is_some();
         match (code, open, original) {
@@ -189,6 +270,8 @@ pub struct LineChangeBody {
     #[serde(default, deserialize_with = "given")]
     #[schema(value_type = Option<DiscountBody>)]
     pub discount: Option<Option<DiscountBody>>,
+    /// Somebody who approves it, where that is needed.
+    pub approval: Option<ApprovalBody>,
 }
 
 impl LineChangeBody {
@@ -197,7 +280,7 @@ impl LineChangeBody {
     /// # Errors
     /// A discount that is none, or nothing at all.
     pub fn read(self, line_no: u16) -> ApiResult<Edit> {
-        let Self { quantity, unit_price, override_reason: reason, discount } = self;
+        let Self { quantity, unit_price, override_reason: reason, discount, approval: _ } = self;
         if quantity.is_none() && unit_price.is_none() && discount.is_none() {
             return Err(ApiError::malformed("say what changes: quantity, unit_price or discount"));
         }
@@ -213,6 +296,8 @@ impl LineChangeBody {
 pub struct ReasonBody {
     /// Why.
     pub reason: Option<String>,
+    /// Somebody who approves it, where that is needed.
+    pub approval: Option<ApprovalBody>,
 }
 
 /// A note for whoever takes the ticket up.
@@ -233,6 +318,8 @@ pub struct TicketDiscountBody {
     #[serde(deserialize_with = "Option::deserialize")]
     #[schema(required)]
     pub discount: Option<DiscountBody>,
+    /// Somebody who approves it, where that is needed.
+    pub approval: Option<ApprovalBody>,
 }
 
 impl TicketDiscountBody {
@@ -277,6 +364,8 @@ pub struct CloseBody {
     pub tenders: Vec<TenderBody>,
     /// The revision the lane has seen: another one refuses the close, so that nothing is sold unseen.
     pub revision: Option<u32>,
+    /// Somebody who approves it, where that is needed.
+    pub approval: Option<ApprovalBody>,
 }
 
 /// One article of a write-off.

@@ -65,6 +65,8 @@ impl From<Refusal> for ApiError {
             Why::TooOften => (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT", Some(60)),
             Why::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "INTERNAL", Some(1)),
         };
+        let told = refusal.details.as_ref().and_then(|details| details.get("retry_after")?.as_u64());
+        let retry_after = told.and_then(|seconds| u16::try_from(seconds).ok()).or(retry_after);
         Self { status, retry_after, body: ErrorBody { code, message: refusal.message, details: refusal.details } }
     }
 }

@@ -13,7 +13,9 @@ use protocol::limits;
 use serde::de::DeserializeOwned;
 
 use super::Till;
+use super::body::ApprovalBody;
 use super::error::ApiError;
+use crate::core::approval::Approver;
 use crate::core::lane::{Answer, Command, Lookups};
 use crate::core::refusal::{Refusal, Why};
 
@@ -90,7 +92,8 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Asked<T> {
 pub struct Body<T> {
     /// What it says.
     pub value: T,
-    /// BLAKE3 over method, path and body as they came.
+    /// BLAKE3 over method, path and body as they came, but for the PIN of an approval: the hash is kept, and four
+    /// digits would soon be found in it.
     pub hash: [u8; 32],
 }
 
@@ -111,7 +114,10 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
             Ok(read) => read.map_err(|rejection| not_read(&rejection))?,
             Err(_) => return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, "VALIDATION", "the body did not arrive")),
         };
-        hasher.update(&bytes);
+        match without_pin(&bytes) {
+            Some(rest) => hasher.update(&rest),
+            None => hasher.update(&bytes),
+        };
         let text: &[u8] = if bytes.is_empty() { b"{}" } else { &bytes };
         if !bytes.is_empty() && !is_json {
             let message = "send the body as JSON with `Content-Type: application/json`";
@@ -120,6 +126,18 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Body<T> {
         let value = serde_json::from_slice(text).map_err(|error| ApiError::malformed(format!("the body: {error}")))?;
         Ok(Self { value, hash: *hasher.finalize().as_bytes() })
     }
+}
+
+/// The body without the PIN of its approval; none when there cannot be one.
+fn without_pin(bytes: &[u8]) -> Option<Vec<u8>> {
+    const NAME: &[u8] = b"approval";
+    // A name may be written in escapes.
+    if !bytes.contains(&b'\\') && !bytes.windows(NAME.len()).any(|window| window == NAME) {
+        return None;
+    }
+    let mut body: serde_json::Value = serde_json::from_slice(bytes).ok()?;
+    body.get_mut("approval")?.as_object_mut()?.remove("pin")?;
+    serde_json::to_vec(&body).ok()
 }
 
 fn is_json(headers: &HeaderMap) -> bool {
@@ -166,7 +184,7 @@ impl<T: DeserializeOwned> FromRequest<Till> for Write<T> {
 impl<T> Write<T> {
     /// The body, and the envelope that what it asks for is sent in.
     pub fn split(self) -> (T, Envelope) {
-        (self.body, Envelope { lane: self.lane, key: self.key, hash: self.hash })
+        (self.body, Envelope { lane: self.lane, key: self.key, hash: self.hash, approver: None })
     }
 }
 
@@ -176,9 +194,26 @@ pub struct Envelope {
     lane: LaneId,
     key: String,
     hash: [u8; 32],
+    approver: Option<Approver>,
 }
 
 impl Envelope {
+    /// Checks the PIN of whoever approves, if somebody does.
+    ///
+    /// # Errors
+    /// No reason, a wrong PIN, or too many of them.
+    pub async fn approved(mut self, till: &Till, approval: Option<ApprovalBody>) -> Result<Self, ApiError> {
+        if let Some(ApprovalBody { staff_id, pin, reason }) = approval {
+            if reason.trim().is_empty() || reason.len() > limits::NOTE_BYTES {
+                let most = limits::NOTE_BYTES;
+                return Err(ApiError::malformed(format!("approval.reason: say why, in at most {most} bytes")));
+            }
+            let member = till.pins.check(self.lane, staff_id, pin.take()?).await?;
+            self.approver = Some(Approver { staff: member.id, reason });
+        }
+        Ok(self)
+    }
+
     /// Who asks, the key, and the hash of the request: for what is not a command to the lanes.
     pub fn opened(self) -> (LaneId, String, [u8; 32]) {
         (self.lane, self.key, self.hash)
@@ -189,9 +224,9 @@ impl Envelope {
     /// # Errors
     /// Why it was not carried out.
     pub async fn send(self, till: &Till, command: Command) -> Result<Answer, ApiError> {
-        let Self { lane, key, hash } = self;
-        let request =
-            crate::core::lane::Request { lane, key, request_hash: hash, command, lookups: Lookups::default() };
+        let Self { lane, key, hash, approver } = self;
+        let lookups = Lookups::default();
+        let request = crate::core::lane::Request { lane, key, request_hash: hash, command, approver, lookups };
         Ok(till.desk.write(request).await?)
     }
 }

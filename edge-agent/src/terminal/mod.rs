@@ -10,6 +10,7 @@ mod lanes;
 mod prints;
 pub mod serve;
 mod shop;
+mod staff;
 mod tickets;
 mod ws;
 
@@ -36,6 +37,7 @@ use crate::core::pairing::Throttle;
 use crate::desk::{Desk, Roster};
 use crate::lanes::Lanes;
 use crate::ledger::Logs;
+use crate::pins::Pins;
 use crate::snapshot::Snapshots;
 use crate::spool::Spool;
 use crate::telemetry::{sale, spans};
@@ -54,6 +56,8 @@ pub struct Till {
     pub snapshots: Snapshots,
     /// The logs, to show receipts again.
     pub logs: Logs,
+    /// Where PINs are checked.
+    pub pins: Pins,
     /// Where printing is asked.
     pub spool: Spool,
     /// The time.
@@ -101,6 +105,10 @@ fn described() -> (Router<Till>, OpenApi) {
         .routes(routes!(tickets::void))
         .routes(routes!(tickets::close))
         .routes(routes!(shop::write_off))
+        .routes(routes!(staff::list))
+        .routes(routes!(staff::sign_in))
+        .routes(routes!(staff::sign_out))
+        .routes(routes!(staff::no_sale))
         .routes(routes!(shop::receipt))
         .routes(routes!(prints::jobs))
         .routes(routes!(prints::job))

@@ -9,7 +9,8 @@ use serde::Deserialize;
 
 use super::Till;
 use super::body::{
-    CloseBody, Empty, LineBody, LineChangeBody, NoteBody, OpenBody, ReasonBody, TenderBody, TicketDiscountBody,
+    Approving, CloseBody, Empty, LineBody, LineChangeBody, NoteBody, OpenBody, ReasonBody, TenderBody,
+    TicketDiscountBody,
 };
 use super::error::{ApiError, ApiResult, ErrorEnvelope};
 use super::extract::{Asked, At, Caller, Write};
@@ -24,15 +25,16 @@ pub(super) fn pass(answer: Answer) -> Response {
     (status, [(header::CONTENT_TYPE, "application/json")], answer.body).into_response()
 }
 
-async fn edit<T>(
+async fn edit<T: Approving>(
     till: &Till,
     ticket: TicketId,
     write: Write<T>,
     read: impl FnOnce(T) -> ApiResult<Edit>,
 ) -> ApiResult<Response> {
-    let (body, envelope) = write.split();
+    let (mut body, envelope) = write.split();
+    let approval = body.approval();
     let edit = read(body)?;
-    envelope.send(till, Command::Edit { ticket, edit }).await.map(pass)
+    envelope.approved(till, approval).await?.send(till, Command::Edit { ticket, edit }).await.map(pass)
 }
 
 /// Opens a ticket.
@@ -40,8 +42,8 @@ async fn edit<T>(
     params(("Idempotency-Key" = String, Header)),
     responses((status = 201, body = Data<TicketView>), (status = "4XX", body = ErrorEnvelope)))]
 pub(super) async fn open(State(till): State<Till>, write: Write<OpenBody>) -> ApiResult<Response> {
-    let (OpenBody { kind, reference, at }, envelope) = write.split();
-    envelope.send(&till, Command::Open { kind, reference, at }).await.map(pass)
+    let (OpenBody { kind, reference, at, approval }, envelope) = write.split();
+    envelope.approved(&till, approval).await?.send(&till, Command::Open { kind, reference, at }).await.map(pass)
 }
 
 /// Which tickets to list.
@@ -187,7 +189,8 @@ pub(super) async fn close(
     At(ticket): At<TicketId>,
     write: Write<CloseBody>,
 ) -> ApiResult<Response> {
-    let (CloseBody { tenders, revision }, envelope) = write.split();
+    let (CloseBody { tenders, revision, approval }, envelope) = write.split();
+    let envelope = envelope.approved(&till, approval).await?;
     let tenders = tenders.into_iter().map(Into::into).collect();
     let answer = envelope.send(&till, Command::Close { ticket, tenders, revision }).await?;
     let record = crate::telemetry::sale::record_of(&answer.body);

@@ -2,8 +2,12 @@
 
 use protocol::business_day::RULE_VERSION;
 use protocol::collection::{Catalogue, CatalogueDelta, Product, ShopSettings, Unit, Version};
-use protocol::event::{Occurrence, StockWrittenOffV1, TicketClosedV1, VoidedLine, WriteOffLine};
+use protocol::event::{
+    Approval, Approved, NoSaleV1, Occurrence, StaffMark, StockWrittenOffV1, TicketClosedV1, TicketClosedV2,
+    TicketVoidedV1, VoidedLine, WriteOffLine,
+};
 use protocol::money::Amount;
+use protocol::staff::{DiscountLimit, PinVerifier, Rights, Staff, StaffMember, StaffPolicy};
 use protocol::tax::{Percent, TaxBasis, TaxMode, TaxRate};
 use protocol::ticket::{
     Discount, GivenBack, Line, Original, Pricing, Tender, TenderKind, Terms, TicketKind, fold, settle,
@@ -138,6 +142,104 @@ fn ticket(
         idempotency_key: "lane-1-000042".into(),
         request_hash: [0x11; 32],
         reply_hash: [0x22; 32],
+    }
+}
+
+fn mark(last: u8, name: &str) -> StaffMark {
+    StaffMark { id: id(last), name: name.into() }
+}
+
+fn approval(what: Approved) -> Approval {
+    let (approver, cashier) = (mark(7, "Nora"), Some(mark(6, "Ben")));
+    Approval { what, approver, cashier, reason: "customer changed her mind".into(), at: Timestamp(1_291_191_955_000) }
+}
+
+/// Everything that can be approved.
+fn approvals() -> Vec<Approval> {
+    let amount = minor(765);
+    let all = [
+        Approved::VoidLine { line_no: 2, amount },
+        Approved::ReduceLine { line_no: 1, before: "8".parse().unwrap(), amount },
+        Approved::VoidTicket { amount },
+        Approved::Refund { amount },
+        Approved::NoSale,
+        Approved::Discount { line_no: Some(1), ppm: 100_000, amount },
+        Approved::Discount { line_no: None, ppm: 1_000_000, amount },
+        Approved::LateEntry,
+    ];
+    all.into_iter().map(approval).collect()
+}
+
+/// A sale with people.
+pub fn approved() -> TicketClosedV2 {
+    TicketClosedV2 { closed: sale(), cashier: Some(mark(6, "Ben")), approvals: approvals() }
+}
+
+/// A drawer that was opened.
+pub fn no_sale() -> NoSaleV1 {
+    NoSaleV1 {
+        lane: id(3),
+        cashier: Some(mark(6, "Ben")),
+        approval: Some(approval(Approved::NoSale)),
+        occurred: occurred(false),
+        reason: "change for the phone box".into(),
+        idempotency_key: "lane-1-000044".into(),
+        request_hash: [0x55; 32],
+        reply_hash: [0x66; 32],
+    }
+}
+
+/// A ticket that was given up.
+pub fn voided() -> TicketVoidedV1 {
+    let sale = sale();
+    TicketVoidedV1 {
+        ticket: sale.ticket,
+        kind: sale.kind,
+        lane: sale.lane,
+        cashier: None,
+        approvals: approvals(),
+        opened_at: sale.opened_at,
+        occurred: sale.occurred,
+        reference: sale.reference,
+        terms: sale.terms,
+        lines: sale.lines,
+        voided: sale.voided,
+        ticket_discount: sale.ticket_discount,
+        reason: Some("no money".into()),
+        revision: 9,
+        idempotency_key: "lane-1-000045".into(),
+        request_hash: [0x77; 32],
+        reply_hash: [0x88; 32],
+    }
+}
+
+/// People of a shop, with every kind of limit.
+pub fn staff() -> Staff {
+    let member = |last, name: &str, rights, discount, pin| StaffMember {
+        id: id(last),
+        name: format!("{name} EXAMPLE"),
+        short_name: name.into(),
+        rights: Rights(rights),
+        discount,
+        pin,
+    };
+    let verifier = PinVerifier { scheme: 1, salt: [0x99; 16], hash: [0xaa; 32] };
+    let small = DiscountLimit { ppm: Some(50_000), amount: Some(minor(500)) };
+    Staff {
+        version: Version(41),
+        people: vec![
+            member(6, "Ben", 0b1_0001, small, None),
+            member(7, "Nora", u32::MAX, DiscountLimit::default(), Some(verifier)),
+        ],
+        policy: StaffPolicy {
+            cashier_required: true,
+            idle_minutes: 15,
+            void_line_above: Some(Amount::ZERO),
+            void_ticket_above: Some(minor(1_000)),
+            refund_above: None,
+            no_sale: true,
+            discount_above: DiscountLimit { ppm: Some(300_000), amount: None },
+        },
     }
 }
 

@@ -91,7 +91,7 @@ pub fn content(copy: bool) -> ReceiptContent {
         request_hash: [0; 32],
         reply_hash: [0; 32],
     };
-    let record = FiscalEvent::TicketClosed(Box::new(closed)).encode().unwrap();
+    let record = FiscalEvent::closed(closed).encode().unwrap();
     let node = NodeId::from_uuid(Uuid::from_u128(0x0192_f0c4_1234_7abc_8def_0123_4567_89ab));
     ReceiptContent::of_record((node, Term(1), Seq(1_234)), &record, &settings, "2", copy).unwrap()
 }

@@ -144,5 +144,6 @@ pub async fn downlink(
             let settings = shops::service::settings(&mut tx, who.shop).await?;
             Ok(settings.filter(|settings| settings.version != have).map(Delivery::Shop))
         }
+        Collection::Staff => Ok(None),
     }
 }

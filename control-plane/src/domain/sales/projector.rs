@@ -2,7 +2,7 @@
 //! decided in `rules`, what is written how in `store`.
 
 use protocol::business_day::{BusinessDate, DayRule};
-use protocol::event::{FiscalEvent, Occurrence, RawEvent, StockWrittenOffV1, TicketClosedV1};
+use protocol::event::{FiscalEvent, Occurrence, RawEvent, StockWrittenOffV1, TicketClosedV1, TicketClosedV2};
 use protocol::id::Stream;
 use protocol::money::Amount;
 use protocol::ticket::{LineTotals, Pricing, TenderKind};
@@ -89,6 +89,9 @@ impl Projector {
         match FiscalEvent::decode(event).map_err(|error| error.to_string())? {
             Some(FiscalEvent::TicketClosed(body)) => self.ticket(seq, *body).map(Some),
             Some(FiscalEvent::StockWrittenOff(body)) => self.write_off(seq, *body).map(Some),
+            // The record is the whole of it: it is kept, stands under its day, and moves no money.
+            Some(FiscalEvent::NoSale(body)) => self.when(&body.occurred).map(|when| Some(when.date)),
+            Some(FiscalEvent::TicketVoided(body)) => self.when(&body.occurred).map(|when| Some(when.date)),
             None => Ok(None),
         }
     }
@@ -122,7 +125,7 @@ impl Projector {
         &self.zones[index]
     }
 
-    fn ticket(&mut self, seq: i64, body: TicketClosedV1) -> Result<Date, String> {
+    fn ticket(&mut self, seq: i64, body: TicketClosedV2) -> Result<Date, String> {
         check_ticket(&body)?;
         let when = self.when(&body.occurred)?;
         let counted = count_again(&body);
@@ -137,16 +140,17 @@ impl Projector {
         }
         self.ticket_row(seq, &body, &when, counted.check, counted.total);
         self.paid_rows(seq, &body, when.date);
-        self.line_rows(seq, body, &figures, when.date);
+        self.line_rows(seq, body.closed, &figures, when.date);
         Ok(when.date)
     }
 
-    fn ticket_row(&mut self, seq: i64, body: &TicketClosedV1, when: &When, check: i16, hq_total: Option<i64>) {
+    fn ticket_row(&mut self, seq: i64, body: &TicketClosedV2, when: &When, check: i16, hq_total: Option<i64>) {
         let rows = &mut self.batch.tickets;
         rows.seq.push(seq);
         rows.ticket_id.push(body.ticket.as_uuid());
         rows.lane_id.push(body.lane.as_uuid());
-        rows.cashier_id.push(body.cashier.map(|id| id.as_uuid()));
+        let cashier = body.cashier.as_ref().map(|staff| staff.id.as_uuid());
+        rows.cashier_id.push(cashier.or(body.closed.cashier.map(|id| id.as_uuid())));
         rows.shift_id.push(body.shift.map(|id| id.as_uuid()));
         rows.kind.push(kind_number(body.kind));
         rows.business_date.push(when.date);

@@ -230,7 +230,7 @@ impl Made {
 
     /// The event at a position.
     pub fn record(&self, seq: u64) -> Record {
-        record(seq, FiscalEvent::TicketClosed(Box::new(self.body())))
+        record(seq, FiscalEvent::closed(self.body()))
     }
 }
 

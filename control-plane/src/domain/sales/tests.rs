@@ -148,7 +148,7 @@ async fn nothing_that_is_sent_blocks_the_log() {
     odd.lines[0].description = "nul \0 inside".to_owned();
     odd.reference = Some("\0".to_owned());
     odd.occurred.zone = "Mars/Olympus".to_owned();
-    let closed = |body| FiscalEvent::TicketClosed(Box::new(body));
+    let closed = |body| FiscalEvent::closed(body);
     let records = vec![
         good,
         raw(2, 77, 9, b"a kind of the future"),
@@ -261,7 +261,7 @@ async fn a_mismatch_keeps_the_lanes_figure_and_flags_the_day() {
     wrong.totals.total = Amount::from_minor(1_234).unwrap();
     let mut unknown = Made::sale(2, &[("A", 1_000, 100_000)]).body();
     unknown.terms.arithmetic = 99;
-    let closed = |body| FiscalEvent::TicketClosed(Box::new(body));
+    let closed = |body| FiscalEvent::closed(body);
     rig.ingest(&seat, vec![record(1, closed(wrong)), record(2, closed(unknown))]).await.unwrap();
     let overview = overview(&rig, &seat).await;
     assert_eq!((overview.figures.gross_sales_minor, overview.mismatched), (1_234 + 1_000, 2));

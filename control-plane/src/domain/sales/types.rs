@@ -159,6 +159,10 @@ pub struct TicketDetail {
     pub items: Vec<TicketItem>,
     /// Lines taken back before the ticket was closed.
     pub voided: Vec<VoidedItem>,
+    /// Who was signed in at the lane that closed it.
+    pub cashier: Option<String>,
+    /// What was approved on it.
+    pub approvals: Vec<TicketApproval>,
     /// How it was paid.
     pub tenders: Vec<TicketTender>,
     /// Tax per rate.
@@ -177,6 +181,42 @@ pub struct TicketDetail {
     pub tax_mode: &'static str,
     /// Chain hash of the event in hex, once the chain is verified up to it.
     pub chain_hash: Option<String>,
+}
+
+/// Something on a ticket that a second person approved with their PIN.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub struct TicketApproval {
+    /// void_line, void_ticket, refund, discount, no_sale or late_entry.
+    pub action: &'static str,
+    /// The line it is about.
+    pub line_no: Option<u16>,
+    /// What it came to.
+    pub amount_minor: Option<i64>,
+    /// Who approved it, as they were called then.
+    pub approver: String,
+    /// Their id among the staff.
+    pub approver_id: Uuid,
+    /// Who asked for it.
+    pub cashier: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// When (RFC 3339, UTC).
+    pub at: String,
+}
+
+impl TicketApproval {
+    /// What it was, for people.
+    pub fn words(&self) -> &'static str {
+        match self.action {
+            "void_line" => "A line taken back",
+            "void_ticket" => "The ticket given up",
+            "refund" => "Money given back",
+            "discount" => "A price reduced",
+            "no_sale" => "The drawer opened",
+            "late_entry" => "Rung later from paper",
+            _ => "Something approved",
+        }
+    }
 }
 
 /// A line of a ticket.

@@ -2,14 +2,17 @@
 //! carries the key, the hash of the request and the hash of the answer, so that the answer can be given again
 //! from the record alone.
 
-use protocol::event::{StockWrittenOffV1, TicketClosedV1, WriteOffLine};
+use protocol::event::{
+    Approved, NoSaleV1, StockWrittenOffV1, TicketClosedV1, TicketClosedV2, TicketVoidedV1, WriteOffLine,
+};
 use protocol::limits;
 use protocol::ticket::{Tender, settle};
 
 use super::command::{Command, WriteOffRequest};
 use super::decide::{Context, held_by, note, text};
-use super::receipt::{ReceiptBody, WriteOffBody};
-use super::ticket::OpenTicket;
+use super::receipt::{NoSaleBody, ReceiptBody, WriteOffBody, voided_hash};
+use super::ticket::{Op, OpenTicket};
+use crate::core::approval::{asked_by_change, asked_by_close};
 use crate::core::refusal::Refusal;
 
 /// Under which key and as which bytes a request came.
@@ -31,7 +34,7 @@ pub fn close(
     revision: Option<u32>,
     ctx: &Context<'_>,
     asked: Asked<'_>,
-) -> Result<TicketClosedV1, Refusal> {
+) -> Result<TicketClosedV2, Refusal> {
     held_by(ticket, ctx)?;
     if ticket.parked.is_some() {
         return Err(Refusal::conflict("the ticket is parked; recall it first"));
@@ -49,7 +52,9 @@ pub fn close(
     }
     let totals = ticket.totals()?;
     let settlement = settle(&ticket.terms, totals.total, &all)?;
-    let mut event = TicketClosedV1 {
+    let given = ctx.people.settle(asked_by_close(ticket, &totals)?, ctx.now)?;
+    let approvals = ctx.people.earlier.iter().cloned().chain(given).collect();
+    let closed = TicketClosedV1 {
         ticket: ticket.id,
         kind: ticket.kind,
         lane: ctx.lane,
@@ -69,7 +74,60 @@ pub fn close(
         request_hash: asked.request_hash,
         reply_hash: [0; 32],
     };
-    event.reply_hash = ReceiptBody::of(&event).hash();
+    let mut event = TicketClosedV2 { closed, cashier: ctx.people.cashier_mark(), approvals };
+    event.closed.reply_hash = ReceiptBody::of(&event).hash();
+    Ok(event)
+}
+
+/// Gives a ticket up, in a shop that keeps its people: `op` is the decision to.
+///
+/// # Errors
+/// Nobody who may, or figures beyond the limits.
+pub fn void(ticket: &OpenTicket, op: &Op, ctx: &Context<'_>, asked: Asked<'_>) -> Result<TicketVoidedV1, Refusal> {
+    let Op::Void { reason, .. } = op else { return Err(Refusal::invalid("not the end of a ticket")) };
+    let given = ctx.people.settle(asked_by_change(Some(ticket), ticket, op)?, ctx.now)?;
+    let mut after = ticket.clone();
+    after.apply(op);
+    let mut event = TicketVoidedV1 {
+        ticket: ticket.id,
+        kind: ticket.kind,
+        lane: ctx.lane,
+        cashier: ctx.people.cashier_mark(),
+        approvals: ctx.people.earlier.iter().cloned().chain(given).collect(),
+        opened_at: ticket.opened_at,
+        occurred: ctx.shop.occurrence(ticket.late, ctx.now)?,
+        reference: ticket.reference.clone(),
+        terms: ticket.terms,
+        lines: ticket.lines.clone(),
+        voided: ticket.voided.clone(),
+        ticket_discount: ticket.discount,
+        reason: reason.clone(),
+        revision: after.revision,
+        idempotency_key: asked.key.to_owned(),
+        request_hash: asked.request_hash,
+        reply_hash: [0; 32],
+    };
+    event.reply_hash = voided_hash(&event);
+    Ok(event)
+}
+
+/// Opens the drawer without a sale.
+///
+/// # Errors
+/// No reason, or nobody who may.
+pub fn no_sale(reason: &str, ctx: &Context<'_>, asked: Asked<'_>) -> Result<NoSaleV1, Refusal> {
+    let given = ctx.people.settle([Approved::NoSale], ctx.now)?;
+    let mut event = NoSaleV1 {
+        lane: ctx.lane,
+        cashier: ctx.people.cashier_mark(),
+        approval: given.into_iter().next(),
+        occurred: ctx.shop.occurrence(None, ctx.now)?,
+        reason: text("reason", reason, limits::NOTE_BYTES)?,
+        idempotency_key: asked.key.to_owned(),
+        request_hash: asked.request_hash,
+        reply_hash: [0; 32],
+    };
+    event.reply_hash = NoSaleBody::of(&event).hash();
     Ok(event)
 }
 
@@ -81,6 +139,7 @@ pub fn write_off(command: &Command, ctx: &Context<'_>, asked: Asked<'_>) -> Resu
     let Command::WriteOff { reason, reference, at, lines } = command else {
         return Err(Refusal::invalid("not a write-off"));
     };
+    ctx.people.may_sell()?;
     if lines.is_empty() || lines.len() > limits::TICKET_LINES {
         return Err(Refusal::invalid(format!("lines: between 1 and {} of them", limits::TICKET_LINES)));
     }

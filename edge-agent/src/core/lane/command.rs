@@ -2,12 +2,14 @@
 
 use jiff::civil::DateTime;
 use protocol::collection::Product;
-use protocol::event::TicketClosedV1;
+use protocol::event::TicketClosedV2;
 use protocol::id::{LaneId, Seq, Term, TicketId};
 use protocol::price::UnitPrice;
 use protocol::quantity::Quantity;
 use protocol::tax::TaxRate;
 use protocol::ticket::{Discount, Tender, TicketKind};
+
+use crate::core::approval::Approver;
 
 /// A receipt by its name in the fiscal log of this node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +58,11 @@ pub enum Command {
         tenders: Vec<Tender>,
         /// The revision the lane has seen; another one refuses the close.
         revision: Option<u32>,
+    },
+    /// Open the drawer without a sale.
+    NoSale {
+        /// Why.
+        reason: String,
     },
     /// Write stock off.
     WriteOff {
@@ -153,6 +160,8 @@ pub struct Request {
     pub request_hash: [u8; 32],
     /// What it asks for.
     pub command: Command,
+    /// Whose PIN was checked for it.
+    pub approver: Option<Approver>,
     /// What was looked up for it.
     pub lookups: Lookups,
 }
@@ -172,7 +181,7 @@ pub struct Lookups {
     /// The product of [`Edit::AddGoods`].
     pub product: Option<Product>,
     /// The receipt of [`Edit::AddReturned`].
-    pub original: Option<Box<TicketClosedV1>>,
+    pub original: Option<Box<TicketClosedV2>>,
     /// The receipt was looked for, found or not.
     pub looked_up: bool,
     /// The products of [`Command::WriteOff`], line by line.

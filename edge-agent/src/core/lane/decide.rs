@@ -12,6 +12,7 @@ use protocol::timestamp::Timestamp;
 use super::command::{Edit, Lookups};
 use super::returns::{Sold, change_returned, line_from_receipt};
 use super::ticket::{Op, OpenTicket, Parked};
+use crate::core::approval::People;
 use crate::core::refusal::Refusal;
 use crate::core::shop::Shop;
 
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub given: &'a dyn Fn(Sold) -> Result<GivenBack, Refusal>,
     /// Whether a lane is still paired.
     pub is_paired: &'a dyn Fn(LaneId) -> bool,
+    /// Who is there, and what they may do.
+    pub people: People<'a>,
 }
 
 /// Opens a ticket under a fresh id.

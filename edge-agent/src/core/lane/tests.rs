@@ -62,6 +62,7 @@ fn with<T>(who: LaneId, lookups: &Lookups, ask: impl FnOnce(&Context<'_>) -> T) 
         lookups,
         given: &|_| Ok(GivenBack::default()),
         is_paired: &|lane| lane != self::lane(9),
+        people: crate::core::approval::People::default(),
     })
 }
 
@@ -155,7 +156,7 @@ fn a_full_ticket_takes_no_more_lines() {
     let cash = Tender { kind: TenderKind::Cash, amount: total, reference: None };
     let asked = Asked { key: &"k".repeat(128), request_hash: [0; 32] };
     let event = with(lane(1), &Lookups::default(), |ctx| close(&sale, &[cash], None, ctx, asked)).unwrap();
-    FiscalEvent::TicketClosed(Box::new(event)).encode().unwrap();
+    FiscalEvent::closed(event).encode().unwrap();
     let mut small = ticket(TicketKind::Sale);
     for _ in 0..protocol::limits::TICKET_LINES {
         edit(&mut small, lane(1), &goods("1", None)).unwrap();
@@ -187,7 +188,7 @@ fn the_answer_of_a_close_can_be_told_from_the_record_alone() {
     let event = with(lane(1), &Lookups::default(), |ctx| close(&sale, &[cash], None, ctx, asked)).unwrap();
     assert_eq!(event.settlement.change.minor(), 235);
     assert_eq!(event.recount().unwrap(), (event.totals.clone(), event.settlement));
-    let event = FiscalEvent::TicketClosed(Box::new(event));
+    let event = FiscalEvent::closed(event);
     let raw = event.encode().unwrap();
     let node = NodeId::from_uuid(Uuid::from_u128(3));
     let told = answer_of(RecordName::new(node, Term(1), Seq(7), &raw), &event);

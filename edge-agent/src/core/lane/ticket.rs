@@ -182,7 +182,9 @@ impl OpenTicket {
     /// and lengths may add to each line.
     pub fn event_bytes(&self) -> usize {
         const PER_LINE: usize = 260;
-        const PER_TICKET: usize = 4_096;
+        // With as many approvals as there may be, of a reason and two names each.
+        const PER_TICKET: usize =
+            4_096 + limits::TICKET_APPROVALS * (limits::NOTE_BYTES + 2 * limits::STAFF_NAME_BYTES + 96);
         let text = |line: &Line| line.description.len() + line.code.as_ref().map_or(0, String::len);
         let lines: usize = self.lines.iter().map(|line| text(line) + PER_LINE).sum();
         let voided: usize = self

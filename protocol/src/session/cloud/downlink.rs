@@ -27,7 +27,7 @@ impl Parcel {
         let plain = delivery.to_bytes().map_err(|_| BatchError::Malformed)?;
         let from = match delivery {
             Delivery::CatalogueDelta(delta) => delta.from,
-            Delivery::Catalogue(_) | Delivery::Shop(_) => Version(0),
+            Delivery::Catalogue(_) | Delivery::Shop(_) | Delivery::Staff(_) => Version(0),
         };
         Self::from_bytes(delivery.collection(), from, delivery.version(), &plain)
     }

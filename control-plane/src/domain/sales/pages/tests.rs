@@ -100,7 +100,7 @@ async fn a_receipt_is_shown_whole_and_nothing_in_it_is_believed_to_be_html() {
     let mut body = Made::sale(1, &[("<script>alert(1)</script>", 2_000, 25_500)]).body();
     body.reference = Some("<img src=x onerror=alert(1)>".to_owned());
     body.lines[0].description = "\"><svg onload=alert(1)>".to_owned();
-    rig.ingest(&seat, vec![record(1, FiscalEvent::TicketClosed(Box::new(body)))]).await.unwrap();
+    rig.ingest(&seat, vec![record(1, FiscalEvent::closed(body))]).await.unwrap();
     let mut browser = browser(&rig, &seat).await;
     let page = browser.get(&format!("/receipts/{}/1/1", seat.who.node)).await;
     assert_eq!(page.status, StatusCode::OK);

@@ -1,13 +1,15 @@
 //! Filters, the place in a list, and a ticket laid out for people. Pure.
 
-use protocol::event::{FiscalEvent, RawEvent, TicketClosedV1};
+use protocol::event::{Approval, Approved, FiscalEvent, RawEvent, TicketClosedV1};
 use protocol::tax::TaxMode;
 use protocol::ticket::{Line, LineTotals, Pricing, TenderKind};
 use time::{Date, OffsetDateTime};
 use uuid::Uuid;
 
 use crate::domain::sales::rules::{CHECK_DIFFERS, CHECK_EQUAL};
-use crate::domain::sales::types::{TicketDetail, TicketItem, TicketRow, TicketTax, TicketTender, VoidedItem};
+use crate::domain::sales::types::{
+    TicketApproval, TicketDetail, TicketItem, TicketRow, TicketTax, TicketTender, VoidedItem,
+};
 
 /// What to list.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -100,12 +102,15 @@ pub const fn check_name(number: i16) -> &'static str {
 pub fn detail(row: TicketRow, event: &RawEvent, chain_hash: Option<String>) -> Option<TicketDetail> {
     let body = match FiscalEvent::decode(event) {
         Ok(Some(FiscalEvent::TicketClosed(body))) => body,
-        Ok(Some(FiscalEvent::StockWrittenOff(_)) | None) | Err(_) => return None,
+        Ok(Some(FiscalEvent::StockWrittenOff(_) | FiscalEvent::NoSale(_) | FiscalEvent::TicketVoided(_)) | None)
+        | Err(_) => return None,
     };
     let figure = |line: &Line| body.totals.lines.iter().find(|totals| totals.line_no == line.line_no).copied();
     Some(TicketDetail {
         items: body.lines.iter().map(|line| item(line, figure(line))).collect(),
         voided: voided(&body),
+        cashier: body.cashier.as_ref().map(|staff| staff.name.clone()),
+        approvals: body.approvals.iter().map(approval).collect(),
         tenders: body
             .tenders
             .iter()
@@ -158,6 +163,27 @@ fn item(line: &Line, figures: Option<LineTotals>) -> TicketItem {
         net_minor: of(|f| f.net.minor()),
         tax_minor: of(|f| f.tax.minor()),
         tax_rate_ppm: line.tax_rate.ppm(),
+    }
+}
+
+fn approval(given: &Approval) -> TicketApproval {
+    let (line_no, amount) = match given.what {
+        Approved::VoidLine { line_no, amount } | Approved::ReduceLine { line_no, amount, .. } => {
+            (Some(line_no), Some(amount))
+        }
+        Approved::VoidTicket { amount } | Approved::Refund { amount } => (None, Some(amount)),
+        Approved::Discount { line_no, amount, .. } => (line_no, Some(amount)),
+        Approved::NoSale | Approved::LateEntry => (None, None),
+    };
+    TicketApproval {
+        action: given.what.action().name(),
+        line_no,
+        amount_minor: amount.map(protocol::money::Amount::minor),
+        approver: given.approver.name.clone(),
+        approver_id: given.approver.id.as_uuid(),
+        cashier: given.cashier.as_ref().map(|staff| staff.name.clone()),
+        reason: given.reason.clone(),
+        at: given.at.to_string(),
     }
 }
 
