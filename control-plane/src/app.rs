@@ -15,9 +15,11 @@ use crate::auth::token::Keys;
 use crate::clock::Clock;
 use crate::db::{Db, DbError};
 use crate::domain::fleet::FleetSlot;
+use crate::domain::sso;
 use crate::http::cors::Origin;
 use crate::http::rate::Gates;
 use crate::mail::Outbox;
+use crate::outbound::Outbound;
 use crate::web::Memory;
 
 pub use crate::config::ServeConfig;
@@ -84,6 +86,10 @@ pub struct App {
     pub fleet: FleetSlot,
     /// The state directory, where there is one.
     pub state: Option<PathBuf>,
+    /// The door to other people's servers.
+    pub outbound: Outbound,
+    /// What is remembered of the providers of single sign-on.
+    pub sso: Arc<sso::Known>,
     /// What pages keep in the process.
     pub web: Arc<Memory>,
     /// Where head office can be reached; set once the doors are open.
@@ -117,6 +123,8 @@ impl App {
             gates: Arc::default(),
             fleet: FleetSlot::default(),
             state: None,
+            outbound: Outbound::default(),
+            sso: Arc::default(),
             web: Arc::default(),
             places: Arc::default(),
             trust_forwarded: false,

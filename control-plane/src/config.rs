@@ -44,6 +44,8 @@ pub struct ServeConfig {
     /// The file of the keys that seal secrets; by default one under the state directory, made at the first start. Every
     /// head office on the same database needs the same.
     pub secrets_key: Option<PathBuf>,
+    /// Let providers of single sign-on stand at private addresses, and without TLS.
+    pub private_providers: bool,
     /// Believe `X-Forwarded-For` (only behind a proxy that sets it).
     pub trust_forwarded: bool,
     /// Pages of others that browsers may let read the API.
@@ -66,6 +68,7 @@ impl ServeConfig {
             public_url: None,
             mail: MailConfig::default(),
             secrets_key: None,
+            private_providers: false,
             trust_forwarded: false,
             cors_origins: Vec::new(),
         }

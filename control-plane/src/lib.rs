@@ -13,6 +13,7 @@ pub mod http;
 pub mod jobs;
 pub mod mail;
 pub mod notify;
+pub mod outbound;
 pub mod rng;
 pub mod serve;
 pub mod telemetry;

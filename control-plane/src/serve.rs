@@ -21,6 +21,7 @@ use crate::domain::fleet::{Fleet, FleetError};
 use crate::gateway::{self, Gateway, GatewayConfig, GatewayError};
 use crate::http::{docs, server, tls};
 use crate::mail::{MailSetupError, Outbox};
+use crate::outbound::Outbound;
 use crate::{domain, jobs, telemetry};
 
 /// How long a start waits for the state directory.
@@ -109,6 +110,7 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
     app.state = Some(config.state.clone());
     app.trust_forwarded = config.trust_forwarded;
     app.cors_origins = config.cors_origins.clone().into();
+    app.outbound = Outbound::new(config.private_providers);
     app.sealer = match &config.secrets_key {
         Some(path) => Sealer::of_file(path)?,
         None => Sealer::of_state(&config.state)?,

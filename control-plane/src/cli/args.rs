@@ -131,6 +131,10 @@ pub struct Serve {
     /// The share of traces that is kept, 0 to 1. The same as on the nodes, or traces end half way.
     #[arg(long, env = "TILLWAY_TRACE_SHARE", default_value = "1")]
     pub trace_share: Share,
+    /// Let providers of single sign-on stand at private addresses and without TLS: for one in your own house. Without it
+    /// only public addresses over https are asked, as whoever administers a tenant names them.
+    #[arg(long)]
+    pub private_providers: bool,
     /// Believe X-Forwarded-For; only behind a proxy that sets it.
     #[arg(long)]
     pub trust_forwarded: bool,

@@ -176,6 +176,7 @@ async fn serve_until_told(args: Serve) -> Result<()> {
             from: args.mail_from,
         },
         secrets_key: args.secrets_key,
+        private_providers: args.private_providers,
         trust_forwarded: args.trust_forwarded,
         cors_origins: args.cors_origins,
     };

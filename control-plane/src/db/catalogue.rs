@@ -11,6 +11,7 @@ pub const PLATFORM_READS: &[(&str, &str)] = &[
     ("claims", "a claim code is matched to its tenant before it is known who brings it"),
     ("jobs", "the worker asks whose work is due; an operator sees how jobs stand, never what is in them"),
     ("impersonations", "an operator sees what was answered to what they asked"),
+    ("sso_domains", "sign-in finds the providers of an e-mail's domain before a tenant is chosen"),
     ("memberships", "sign-in finds where a person belongs before a tenant is chosen"),
 ];
 

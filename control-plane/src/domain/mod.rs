@@ -16,6 +16,7 @@ pub mod pricing;
 pub mod roles;
 pub mod sales;
 pub mod shops;
+pub mod sso;
 pub mod tenants;
 
 /// Every route of every noun.
@@ -28,6 +29,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(pricing::routes())
         .merge(sales::routes())
         .merge(shops::routes())
+        .merge(sso::routes())
 }
 
 /// Who does which jobs, of every noun.
@@ -44,4 +46,5 @@ pub fn pages() -> Pages {
         .merge(identity::pages::pages())
         .merge(sales::pages::pages())
         .merge(shops::pages::pages())
+        .merge(sso::pages::pages())
 }

@@ -79,6 +79,11 @@ impl IfMatch {
         Self { tags: None }
     }
 
+    /// For a page's form that carries the version it was made from.
+    pub fn version(version: impl Into<i128>) -> Self {
+        Self { tags: Some(vec![ETag::of(version).0]) }
+    }
+
     /// 412 unless the version that is there is one that was named.
     ///
     /// # Errors

@@ -47,6 +47,16 @@ pub fn see_other(path: &str) -> Response {
     response
 }
 
+/// 303 to somebody else's server: a provider that a tenant chose. It is not told from which page.
+pub fn away(url: &str) -> Response {
+    let mut response = see_other("/");
+    if let Ok(to) = HeaderValue::from_str(url) {
+        response.headers_mut().insert(header::LOCATION, to);
+    }
+    response.headers_mut().insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
 /// An address to go on to after the sign-in, if it is one of ours: a path from the root with plain characters, and
 /// neither another host nor the sign-in again.
 pub fn own_path(next: &str) -> Option<&str> {

@@ -95,6 +95,18 @@ pub fn api() -> Vec<Case> {
         case("POST", "/v1/shops/{id}/claims", Missing, "", Json(json!({}))),
         case("GET", "/v1/shops/{id}/completeness", Missing, "", None),
         case("GET", "/v1/nodes", Own, "", None),
+        case("GET", "/v1/sso/providers", Own, "", None),
+        case(
+            "POST",
+            "/v1/sso/providers",
+            Own,
+            "",
+            Json(json!({"label": "mine", "issuer": "https://id.mine.example", "client_id": "x", "client_secret": "x"})),
+        ),
+        case("GET", "/v1/sso/providers/{id}", Missing, "", None),
+        case("PATCH", "/v1/sso/providers/{id}", Missing, "", Json(json!({"enabled": false}))),
+        case("DELETE", "/v1/sso/providers/{id}", Missing, "", None),
+        case("POST", "/v1/sso/providers/{id}/test", Missing, "", Json(json!({}))),
         case("GET", "/v1/catalog/products", Own, "", None),
         case("GET", "/v1/catalog/products/{code}", Missing, "", None),
         // A code is a word of one's own catalogue: writing it makes or changes one's own product.
@@ -185,6 +197,31 @@ pub fn pages() -> Vec<Case> {
         case("POST", "/products/import", Own, "", File(CSV)),
         case("GET", "/products/imports/{id}", Missing, "", None),
         case("GET", "/products/imports/{id}/report.csv", Missing, "", None),
+        open("GET", "/sign-in/sso", "whoever is not signed in", None),
+        open("POST", "/sign-in/sso", "it names no more than who has a provider", Form(&[("email", "x@y.example")])),
+        open("GET", "/sign-in/sso/start", "the way to a provider, which asks who it is", None),
+        open("GET", "/sign-in/sso/callback", "what the provider signed is the credential", None),
+        case("GET", "/settings/sso", Own, "", None),
+        case(
+            "POST",
+            "/settings/sso",
+            Own,
+            "",
+            Form(&[
+                ("label", "mine"),
+                ("issuer", "https://id.ours.example"),
+                ("client_id", "x"),
+                ("client_secret", "x"),
+            ]),
+        ),
+        case("GET", "/settings/sso/new", Own, "", None),
+        case("GET", "/settings/sso/{id}", Missing, "", None),
+        case("POST", "/settings/sso/{id}", Missing, "", Form(&[("seen", "1"), ("label", "x"), ("client_id", "x")])),
+        case("POST", "/settings/sso/{id}/test", Missing, "", Form(&[])),
+        case("POST", "/settings/sso/{id}/remove", Missing, "", Form(&[("seen", "1")])),
+        case("GET", "/me/sso", Own, "", None),
+        case("POST", "/me/sso/{id}/link", Missing, "", Form(&[])),
+        case("POST", "/me/sso/{id}/unlink", Missing, "", Form(&[])),
         case("POST", "/sign-out", NotTried("it names nothing and ends the session that tries"), "", Form(&[])),
     ]
 }
@@ -207,6 +244,7 @@ pub fn filled(case: &Case, side: &Side) -> String {
 /// A text with the names of a side's things in it, for a route of that path.
 pub fn fill(text: &str, path: &str, side: &Side) -> String {
     let id = match path.split('/').find(|word| !word.is_empty()) {
+        _ if path.contains("/sso/") => &side.provider,
         Some("nodes") => &side.node,
         Some("products") => &side.import,
         _ => &side.shop,

@@ -32,6 +32,7 @@ pub struct Side {
     pub node: String,
     pub code: String,
     pub import: String,
+    pub provider: String,
     pub store: Store,
     pub lane: Lane,
     /// An access token whose session has ended.
@@ -105,6 +106,11 @@ impl Side {
         let csv = format!("code,description,unit_price\n{code},secret of {marker},9.99\nTEA,tea of {marker},2.50\n");
         let imported: Value = hq.call(Method::POST, "/v1/catalog/imports", Some(("text/csv", csv))).await.unwrap();
         assert_eq!(imported["accepted"], 2, "{imported}");
+        let provider = json!({"label": format!("account of {marker}"), "issuer": format!("https://id.{marker}.example"),
+            "client_id": marker, "client_secret": "x"});
+        let provider = Some(("application/json", provider.to_string()));
+        let provider: Value = hq.call(Method::POST, "/v1/sso/providers", provider).await.unwrap();
+        let provider = provider["id"].as_str().unwrap_or_else(|| panic!("no id in {provider}")).to_owned();
         let store =
             Store::open(cloud, &hq, &format!("{marker} street"), &folder.join(marker), Arc::clone(now)).await.unwrap();
         let mut lane = store.lane(&format!("till of {marker}")).await.unwrap();
@@ -125,7 +131,23 @@ impl Side {
         let out = form(out, &[("csrf", &ended_csrf)]).send().await.unwrap();
         assert_eq!(out.status(), StatusCode::SEE_OTHER, "signing out of the pages");
         let (shop, ended_token) = (store.shop.clone(), ended.token());
-        Self { marker, tenant, hq, who, shop, node, code, import, store, lane, ended_token, cookie, csrf, ended_cookie }
+        Self {
+            marker,
+            tenant,
+            hq,
+            who,
+            shop,
+            node,
+            code,
+            import,
+            provider,
+            store,
+            lane,
+            ended_token,
+            cookie,
+            csrf,
+            ended_cookie,
+        }
     }
 
     /// What nobody else may ever read.
@@ -135,6 +157,7 @@ impl Side {
             self.tenant.to_string(),
             self.shop.clone(),
             self.node.clone(),
+            self.provider.clone(),
             self.who.email.clone(),
         ]
     }

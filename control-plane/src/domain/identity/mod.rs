@@ -1,6 +1,7 @@
 //! Identity: people (platform-wide), where they belong, and their sessions. Owns `platform.people`,
 //! `platform.passwords`, `app.memberships`, `app.sessions`, `app.refresh_tokens`.
 
+pub mod by_provider;
 mod page_sessions;
 pub mod pages;
 mod places;

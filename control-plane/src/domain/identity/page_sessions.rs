@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::auth::guard::Standing;
 use crate::auth::token::Access;
 use crate::db::{PageTimes, SystemReason, SystemTx, TenantTx};
+use crate::domain::sso;
 use crate::http::context::Context;
 use crate::http::{ApiError, ApiResult};
 use crate::rng::{self, hex};
@@ -120,6 +121,7 @@ async fn begin(
     let address = context.address().to_string();
     let expires = now.plus_millis(PAGE_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    sso::service::password_allowed(&mut tx, person, false).await?;
     let new =
         NewSession { session, person, address: &address, agent: context.agent(), method: "password", now, expires };
     store::insert_session(&mut tx, &new).await?;

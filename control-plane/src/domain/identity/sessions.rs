@@ -14,6 +14,7 @@ use crate::auth::guard::Caller;
 use crate::auth::token::{ACCESS_SECONDS, Access};
 use crate::clock::timestamp;
 use crate::db::TenantTx;
+use crate::domain::sso;
 use crate::http::context::Context;
 use crate::http::{ApiError, ApiResult};
 use crate::rng;
@@ -26,6 +27,7 @@ pub(super) async fn begin(app: &App, tenant: TenantId, person: PersonId, context
     let address = context.address().to_string();
     let expires = now.plus_millis(SESSION_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    sso::service::password_allowed(&mut tx, person, false).await?;
     let new =
         NewSession { session, person, address: &address, agent: context.agent(), method: "password", now, expires };
     store::insert_session(&mut tx, &new).await?;
