@@ -69,7 +69,21 @@ pub fn is_open(operation: &Value) -> bool {
     operation["security"].as_array().is_some_and(|all| all.iter().any(|one| one.as_object().is_some_and(Map::is_empty)))
 }
 
+/// The headers that many operations take, described once.
+fn describe_headers(operation: &mut Value) {
+    for parameter in operation.get_mut("parameters").and_then(Value::as_array_mut).into_iter().flatten() {
+        let schema = match parameter["name"].as_str() {
+            Some("If-Match") => json!({ "type": "string", "pattern": "^(\\*|\"[0-9]{1,19}\")$", "example": "*" }),
+            Some("If-None-Match") => json!({ "type": "string", "enum": ["*"] }),
+            Some("Idempotency-Key") => json!({ "type": "string", "pattern": "^[!-~]{1,128}$" }),
+            Some(_) | None => continue,
+        };
+        parameter["schema"] = schema;
+    }
+}
+
 fn finish(path: &str, operation: &mut Value, edited: bool) {
+    describe_headers(operation);
     let body = operation.get("requestBody").is_some();
     let asked = parameters(operation).any(|one| one["in"] != "path");
     let keyed = has_header(operation, "Idempotency-Key");

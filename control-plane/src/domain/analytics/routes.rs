@@ -2,7 +2,6 @@
 #![allow(unused_qualifications, reason = "the macro of a documented route writes its query's type in full")]
 
 use axum::extract::State;
-use protocol::limits;
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
@@ -16,6 +15,7 @@ use crate::auth::guard::Can;
 use crate::auth::policy::right;
 use crate::domain::sales::query::{read_date, read_id};
 use crate::http::error::ErrorBody;
+use crate::http::page;
 use crate::http::{ApiError, ApiResult, Data, Query};
 
 /// The routes of analytics.
@@ -43,12 +43,15 @@ impl From<AnalyticsError> for ApiError {
 struct RangeQuery {
     /// One shop; all of them otherwise.
     #[serde(default)]
+    #[param(pattern = "^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
     shop_id: String,
     /// First trading day, such as 2010-12-01.
     #[serde(default)]
+    #[param(pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
     from: String,
     /// Last trading day, included.
     #[serde(default)]
+    #[param(pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
     to: String,
 }
 
@@ -115,17 +118,22 @@ enum RankBy {
 struct ProductsQuery {
     /// One shop; all of them otherwise.
     #[serde(default)]
+    #[param(pattern = "^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
     shop_id: String,
     /// First trading day, such as 2010-12-01.
     #[serde(default)]
+    #[param(pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
     from: String,
     /// Last trading day, included.
     #[serde(default)]
+    #[param(pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
     to: String,
     /// net or quantity.
     #[serde(default)]
+    #[param(inline)]
     by: RankBy,
-    /// How many, 1 to 500; 20 if not said.
+    /// How many; 20 if not said.
+    #[param(minimum = 1, maximum = 200, default = 20)]
     limit: Option<u32>,
 }
 
@@ -140,7 +148,10 @@ async fn products(
 ) -> ApiResult<Data<Series<ProductFigures>>> {
     let ProductsQuery { shop_id, from, to, by, limit } = query;
     let range = RangeQuery { shop_id, from, to }.range()?;
-    let limit = limit.unwrap_or(20).clamp(1, limits::PAGE_ROWS);
+    let limit = limit.unwrap_or(20);
+    if !(1..=page::MOST).contains(&limit) {
+        return Err(ApiError::malformed(format!("limit takes a whole number from 1 to {}", page::MOST)));
+    }
     let mut tx = caller.begin(&app).await?;
     Ok(Data::new(service::products(&mut tx, &range, by == RankBy::Quantity, limit).await?))
 }

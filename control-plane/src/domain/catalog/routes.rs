@@ -77,7 +77,7 @@ async fn list(
 
 /// One product.
 #[utoipa::path(get, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "get_product",
-    params(("code" = String, Path)),
+    params(("code" = String, Path, min_length = 1, max_length = 64)),
     responses((status = 200, body = Data<ProductView>), (status = 404, body = ErrorBody)))]
 async fn one(
     State(app): State<App>,
@@ -102,7 +102,7 @@ fn known(code: &str) -> ApiResult<()> {
 
 /// Makes a product as said (`If-None-Match: *`) or changes it (`If-Match`); its nodes are told at once.
 #[utoipa::path(put, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "put_product",
-    params(("code" = String, Path), ("If-Match" = Option<String>, Header, description = "the ETag that you read"),
+    params(("code" = String, Path, min_length = 1, max_length = 64), ("If-Match" = Option<String>, Header, description = "the ETag that you read"),
     ("If-None-Match" = Option<String>, Header, description = "`*` makes a new one; give this or If-Match")), request_body = ProductBody,
     responses((status = 200, body = Data<ProductView>), (status = 422, body = ErrorBody)))]
 async fn put(
@@ -138,7 +138,7 @@ struct Removed {
 
 /// Takes a product out of sale. Its past stays; a later PUT brings it back.
 #[utoipa::path(delete, path = "/v1/catalog/products/{code}", tag = "catalog", operation_id = "delete_product",
-    params(("code" = String, Path)),
+    params(("code" = String, Path, min_length = 1, max_length = 64)),
     responses((status = 200, body = Data<Removed>), (status = 404, body = ErrorBody)))]
 async fn remove(
     State(app): State<App>,
@@ -170,13 +170,14 @@ enum ReportOf {
 struct ImportQuery {
     /// `all` lines, or `problems` only.
     #[serde(default)]
+    #[param(inline)]
     report: ReportOf,
 }
 
 /// Takes a catalogue file in (CSV; header line code,description,unit_price[,tax_rate_percent][,unit][,barcodes] in
 /// any order). Good lines are taken together, bad ones are told one by one. The same file again changes nothing.
 #[utoipa::path(post, path = "/v1/catalog/imports", tag = "catalog", operation_id = "import_catalog",
-    params(ImportQuery), request_body(content = String, content_type = "text/csv"),
+    params(ImportQuery), request_body(content = String, content_type = "text/csv", example = json!("code,description,unit_price\nBUN,Currant bun,0.95\n")),
     responses((status = 200, body = Data<ImportReport>), (status = 413, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn import_file(
     State(app): State<App>,

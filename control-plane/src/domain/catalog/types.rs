@@ -32,19 +32,22 @@ pub struct ProductView {
 pub struct ProductBody {
     /// What the receipt says.
     #[serde(default)]
+    #[schema(max_length = 512, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
     pub description: String,
     /// Price of one unit as a decimal in quotes, at most four digits after the point.
-    #[schema(value_type = String, example = "2.55")]
+    #[schema(value_type = String, example = "2.55", pattern = "^[0-9]{1,9}(\\.[0-9]{1,4})?$")]
     pub unit_price: UnitPrice,
     /// Tax rate in millionths: 20 % is 200000.
     #[serde(default)]
+    #[schema(maximum = 10_000_000)]
     pub tax_rate_ppm: u32,
     /// piece, kilogram, metre or litre.
     #[serde(default)]
-    #[schema(value_type = String, example = "piece")]
+    #[schema(value_type = String, example = "piece", pattern = "^(piece|kilogram|metre|litre)$")]
     pub unit: Unit,
     /// Further codes a scanner may read for it.
     #[serde(default)]
+    #[schema(max_items = 32)]
     pub barcodes: Vec<String>,
 }
 

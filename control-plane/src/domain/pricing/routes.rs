@@ -21,7 +21,7 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Sets the price of a product; the shops are told at once. An open ticket keeps the price it was rung at.
 #[utoipa::path(put, path = "/v1/pricing/prices/{code}", tag = "pricing", operation_id = "put_price",
-    params(("code" = String, Path), ("If-Match" = String, Header, description = "the product's ETag that you read, or *")), request_body = PriceBody,
+    params(("code" = String, Path, min_length = 1, max_length = 64), ("If-Match" = String, Header, description = "the product's ETag that you read, or *")), request_body = PriceBody,
     responses((status = 200, body = Data<PriceView>), (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn put(
     State(app): State<App>,
@@ -43,7 +43,7 @@ const HISTORY: &str = "price_changes";
 
 /// The changes of a price, newest first: what it was, what it became, who and when.
 #[utoipa::path(get, path = "/v1/pricing/prices/{code}", tag = "pricing", operation_id = "list_price_changes",
-    params(("code" = String, Path), Paging),
+    params(("code" = String, Path, min_length = 1, max_length = 64), Paging),
     responses((status = 200, body = Data<Vec<PriceChange>>), (status = 404, body = ErrorBody)))]
 async fn history(
     State(app): State<App>,

@@ -34,7 +34,7 @@ impl Source {
 #[serde(deny_unknown_fields)]
 pub struct PriceBody {
     /// Price of one unit as a decimal in quotes, at most four digits after the point.
-    #[schema(value_type = String, example = "2.55")]
+    #[schema(value_type = String, example = "2.55", pattern = "^[0-9]{1,9}(\\.[0-9]{1,4})?$")]
     pub unit_price: UnitPrice,
 }
 

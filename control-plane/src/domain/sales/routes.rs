@@ -30,21 +30,27 @@ pub fn routes() -> OpenApiRouter<App> {
 struct ListQuery {
     /// Of one shop.
     #[serde(default)]
+    #[param(pattern = "^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
     shop_id: String,
     /// Of one trading day, such as 2010-12-01; stands for from and to.
     #[serde(default)]
+    #[param(pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
     date: String,
     /// From this trading day on.
     #[serde(default)]
+    #[param(pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
     from: String,
     /// Up to this trading day.
     #[serde(default)]
+    #[param(pattern = "^([0-9]{4}-[0-9]{2}-[0-9]{2})?$")]
     to: String,
     /// sale or return.
     #[serde(default)]
+    #[param(pattern = "^(sale|return)?$")]
     kind: String,
     /// Of one lane.
     #[serde(default)]
+    #[param(pattern = "^([0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12})?$")]
     lane_id: String,
 }
 

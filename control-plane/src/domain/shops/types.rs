@@ -11,25 +11,25 @@ use utoipa::ToSchema;
 #[serde(deny_unknown_fields)]
 pub struct NewShop {
     /// Its name, as on the receipt.
-    #[schema(example = "High Street")]
+    #[schema(example = "High Street", min_length = 1, max_length = 200)]
     pub name: String,
     /// IANA time zone.
-    #[schema(example = "Europe/London")]
+    #[schema(example = "Europe/London", format = "iana-time-zone")]
     pub timezone: String,
     /// ISO 4217.
-    #[schema(example = "GBP")]
+    #[schema(example = "GBP", format = "iso-4217", pattern = "^[A-Z]{3}$")]
     pub currency: String,
     /// When a trading day begins, `HH:MM` before noon.
     #[serde(default = "midnight")]
-    #[schema(example = "04:00")]
+    #[schema(example = "04:00", pattern = "^(0[0-9]|1[01]):[0-5][0-9]$")]
     pub day_starts: String,
     /// Whether prices contain the tax.
     #[serde(default)]
-    #[schema(value_type = String, example = "inclusive")]
+    #[schema(value_type = String, example = "inclusive", pattern = "^(inclusive|exclusive)$")]
     pub tax_mode: TaxMode,
     /// Where tax is rounded.
     #[serde(default)]
-    #[schema(value_type = String, example = "per_receipt")]
+    #[schema(value_type = String, example = "per_receipt", pattern = "^(per_receipt|per_line)$")]
     pub tax_basis: TaxBasis,
     /// Cash rounding step in minor units; 0: none.
     #[serde(default)]
@@ -39,6 +39,7 @@ pub struct NewShop {
     pub late_entry: bool,
     /// Tax rate of lines that are not in the catalogue, in millionths.
     #[serde(default)]
+    #[schema(maximum = 10_000_000)]
     pub open_line_tax_rate_ppm: u32,
 }
 
@@ -72,22 +73,26 @@ impl NewShop {
 #[serde(deny_unknown_fields)]
 pub struct ShopPatch {
     /// Its name.
+    #[schema(min_length = 1, max_length = 200)]
     pub name: Option<String>,
     /// IANA time zone.
+    #[schema(format = "iana-time-zone")]
     pub timezone: Option<String>,
     /// When a trading day begins.
+    #[schema(pattern = "^(0[0-9]|1[01]):[0-5][0-9]$")]
     pub day_starts: Option<String>,
     /// Whether prices contain the tax.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(inclusive|exclusive)$")]
     pub tax_mode: Option<TaxMode>,
     /// Where tax is rounded.
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, pattern = "^(per_receipt|per_line)$")]
     pub tax_basis: Option<TaxBasis>,
     /// Cash rounding step in minor units.
     pub cash_step: Option<u16>,
     /// Whether paper receipts may be rung later.
     pub late_entry: Option<bool>,
     /// Tax rate of lines that are not in the catalogue, in millionths.
+    #[schema(maximum = 10_000_000)]
     pub open_line_tax_rate_ppm: Option<u32>,
 }
 
