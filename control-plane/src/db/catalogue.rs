@@ -22,6 +22,9 @@ pub const SECURITY_DEFINERS: &[(&str, &str)] = &[
     ("app.registry_version", "one number, which says that the registry changed"),
 ];
 
+/// Tables that are only ever written, each with its reason.
+pub const APPEND_ONLY: &[(&str, &str)] = &[("audit", "the record of what was done is nobody's to edit")];
+
 /// One breach of the rules of isolation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Violation {
@@ -75,6 +78,38 @@ const RULES: &[Rule] = &[
               WHERE c.relnamespace = 'app'::regnamespace AND p.polpermissive AND p.polname <> 'tenant'
                 AND NOT (p.polname = 'platform' AND p.polcmd = 'r'
                          AND p.polroles = ARRAY['tw_platform'::regrole::oid])",
+    },
+    Rule {
+        name: "shop",
+        remedy: "SELECT app.protect('table'): the policy `shop` must narrow what belongs to a shop (by shop_id, or by node_id \
+                 through app.nodes) for tw_app and tw_report",
+        sql: r#"SELECT c.oid::regclass::text FROM pg_class c
+              CROSS JOIN LATERAL (
+                  SELECT bool_or(a.attname = 'shop_id') AS by_shop, bool_or(a.attname = 'node_id' AND a.attnotnull) AS by_node
+                  FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped) k
+              CROSS JOIN LATERAL (
+                  SELECT '(SELECT(NULLIF(current_setting(''shop_ids''::text,true),''''::text)' AS setting) t
+              WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p') AND (k.by_shop OR k.by_node)
+                AND NOT EXISTS (
+                  SELECT FROM pg_policy p
+                  WHERE p.polrelid = c.oid AND p.polname = 'shop' AND NOT p.polpermissive AND p.polcmd = '*'
+                    AND p.polroles @> ARRAY['tw_app'::regrole::oid, 'tw_report'::regrole::oid]
+                    AND cardinality(p.polroles) = 2
+                    AND pg_get_expr(p.polqual, p.polrelid) LIKE '%current_setting(''app.shop_ids''%'
+                    AND replace(regexp_replace(pg_get_expr(p.polqual, p.polrelid), '\s|AS "nullif"|app\.', '', 'g'),
+                                c.relname || '.', 't.')
+                        = '(' || t.setting || 'ISNULL))OR' || CASE WHEN k.by_shop
+                            THEN '(shop_id=ANY(' || t.setting || ')::uuid[])::uuid[])))'
+                            ELSE '(EXISTS(SELECTFROMnodesnWHERE((n.tenant_id=t.tenant_id)AND(n.node_id=t.node_id)'
+                                 || 'AND(n.shop_id=ANY(' || t.setting || ')::uuid[])::uuid[]))))))' END
+                    AND pg_get_expr(p.polqual, p.polrelid) = pg_get_expr(p.polwithcheck, p.polrelid))"#,
+    },
+    Rule {
+        name: "shop",
+        remedy: "a row without a shop would be lost to whoever is narrowed to some: shop_id must be NOT NULL",
+        sql: "SELECT c.oid::regclass::text FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+              WHERE c.relnamespace = 'app'::regnamespace AND c.relkind IN ('r', 'p') AND a.attname = 'shop_id'
+                AND NOT a.attisdropped AND NOT a.attnotnull",
     },
     Rule {
         name: "tenant_id",
@@ -195,6 +230,21 @@ const RULES: &[Rule] = &[
                          AND EXISTS (SELECT FROM unnest(p.proconfig) s WHERE s LIKE 'search_path=%'))",
     },
     Rule {
+        name: "function",
+        remedy: "REVOKE ALL ON FUNCTION ... FROM PUBLIC, then GRANT EXECUTE to who calls it",
+        sql: "SELECT p.oid::regprocedure::text FROM pg_proc p
+              WHERE p.pronamespace IN ('app'::regnamespace, 'platform'::regnamespace)
+                AND (p.proacl IS NULL OR EXISTS (SELECT FROM aclexplode(p.proacl) a WHERE a.grantee = 0))",
+    },
+    Rule {
+        name: "append only",
+        remedy: "REVOKE UPDATE, DELETE: what was written there stays as it is",
+        sql: "SELECT a.privilege_type || ' on ' || c.oid::regclass || ' to ' || a.grantee::regrole
+              FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) a
+              WHERE c.relnamespace = 'app'::regnamespace AND c.relname = ANY ($1) AND a.grantee <> c.relowner
+                AND a.privilege_type NOT IN ('SELECT', 'INSERT')",
+    },
+    Rule {
         name: "role",
         remedy: "no role of Tillway may be SUPERUSER, BYPASSRLS, CREATEROLE or a member of the owner",
         sql: "SELECT r.rolname::text FROM pg_roles r
@@ -228,13 +278,16 @@ const RULES: &[Rule] = &[
 /// # Errors
 /// Whatever reading the catalogue met.
 pub async fn violations(connection: &mut PgConnection) -> Result<Vec<Violation>, DbError> {
-    let platform: Vec<String> = PLATFORM_READS.iter().map(|(name, _)| (*name).to_owned()).collect();
-    let definers: Vec<String> = SECURITY_DEFINERS.iter().map(|(name, _)| (*name).to_owned()).collect();
+    let names = |list: &[(&str, &str)]| list.iter().map(|(name, _)| (*name).to_owned()).collect::<Vec<String>>();
     let mut found = Vec::new();
     for rule in RULES {
         let mut query = sqlx::query_scalar(rule.sql);
         if rule.sql.contains("$1") {
-            query = query.bind(if rule.name == "function" { &definers } else { &platform });
+            query = query.bind(names(match rule.name {
+                "function" => SECURITY_DEFINERS,
+                "append only" => APPEND_ONLY,
+                _ => PLATFORM_READS,
+            }));
         }
         let objects: Vec<Option<String>> = query.fetch_all(&mut *connection).await?;
         found.extend(objects.into_iter().map(|object| Violation {

@@ -15,7 +15,7 @@ pub mod testing;
 #[cfg(test)]
 mod tests;
 
-pub use catalogue::{PLATFORM_READS, SECURITY_DEFINERS, Violation, violations};
+pub use catalogue::{APPEND_ONLY, PLATFORM_READS, SECURITY_DEFINERS, Violation, violations};
 pub use error::DbError;
 pub use pool::{Db, Limits, Urls};
 pub use schema::{migrate, migrate_owner, prepare_cluster};
