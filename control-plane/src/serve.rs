@@ -115,6 +115,7 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
         Some(path) => Sealer::of_file(path)?,
         None => Sealer::of_state(&config.state)?,
     };
+    app.sealer.settle(&app.db, app.clock.now()).await?;
     app.outbox = Arc::new(Outbox::open(&config.mail, &config.state)?);
     if let Some(folder) = app.outbox.folder() {
         tracing::warn!(folder = %folder.display(), "without --smtp-url mail is not sent but kept as files");

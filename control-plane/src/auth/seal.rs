@@ -10,10 +10,13 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::Arc;
 
+use protocol::timestamp::Timestamp;
 use ring::aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey};
 
 pub use file::SealError;
 
+use super::store;
+use crate::db::Db;
 use crate::rng::{self, hex};
 
 /// Name of the key's file in the state directory.
@@ -139,6 +142,23 @@ impl Sealer {
 
     fn all(&self) -> impl Iterator<Item = &Key> {
         std::iter::once(&self.keys.newest).chain(&self.keys.older)
+    }
+
+    /// Compares the keys with the one that the database's secrets are sealed with; the first head office on a database notes
+    /// its own. So a second one with a key of its own does not start, instead of taking every second factor for wrong.
+    ///
+    /// # Errors
+    /// [`SealError::Foreign`] with what to do, or whatever the database met.
+    pub async fn settle(&self, db: &Db, now: Timestamp) -> Result<(), SealError> {
+        let known = store::settle_key(db, &self.key_id(), now).await?;
+        if !self.knows(&known) {
+            return Err(SealError::Foreign { known });
+        }
+        if known != self.key_id() {
+            store::replace_key(db, &known, &self.key_id(), now).await?;
+            tracing::info!(before = known, now = self.key_id(), "secrets are sealed with another key from now on");
+        }
+        Ok(())
     }
 
     /// Seals `plain` for one purpose and one place: `purpose` names the column ("mfa.totp"), `bound_to` the row (its

@@ -122,3 +122,25 @@ pub(super) async fn forget_tries(tx: &mut SystemTx, email_key: &str, address: &s
         .await?;
     Ok(())
 }
+
+/// The id of the key that seals the database's secrets; `mine` where there was none.
+pub(super) async fn settle_key(db: &Db, mine: &str, now: Timestamp) -> Result<String, DbError> {
+    let mut tx = SystemTx::begin(db, SystemReason::Keys).await?;
+    let noted = "INSERT INTO platform.sealing_key (key_id, since) VALUES ($1, $2) ON CONFLICT (only_one) DO NOTHING";
+    sqlx::query(noted).bind(mine).bind(utc(now)).execute(tx.conn()).await?;
+    let known = sqlx::query_scalar("SELECT key_id FROM platform.sealing_key").fetch_one(tx.conn()).await?;
+    tx.save().await?;
+    Ok(known)
+}
+
+/// Notes a newer key, unless another head office was faster.
+pub(super) async fn replace_key(db: &Db, known: &str, mine: &str, now: Timestamp) -> Result<(), DbError> {
+    let mut tx = SystemTx::begin(db, SystemReason::Keys).await?;
+    sqlx::query("UPDATE platform.sealing_key SET key_id = $2, since = $3 WHERE key_id = $1")
+        .bind(known)
+        .bind(mine)
+        .bind(utc(now))
+        .execute(tx.conn())
+        .await?;
+    tx.save().await
+}

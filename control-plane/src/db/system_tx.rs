@@ -10,6 +10,8 @@ use super::{Db, DbError};
 pub enum SystemReason {
     /// A person signs in: who they are and where they belong.
     SignIn,
+    /// A person's own second factor: looked at, added, taken away.
+    SecondFactor,
     /// A tenant is made with its first owner.
     CreateTenant,
     /// A claim code or certificate is matched to its tenant.
@@ -27,6 +29,7 @@ impl SystemReason {
     pub const fn name(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
+            Self::SecondFactor => "second_factor",
             Self::CreateTenant => "create_tenant",
             Self::Enrolment => "enrolment",
             Self::Keys => "keys",

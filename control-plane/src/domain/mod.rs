@@ -11,6 +11,7 @@ pub mod audit;
 pub mod catalog;
 pub mod fleet;
 pub mod identity;
+pub mod mfa;
 pub mod notifications;
 pub mod pricing;
 pub mod roles;
@@ -26,7 +27,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(catalog::routes())
         .merge(fleet::routes())
         .merge(identity::routes())
-        .merge(notifications::routes())
+        .merge(mfa::routes())
         .merge(pricing::routes())
         .merge(sales::routes())
         .merge(shops::routes())
@@ -45,7 +46,7 @@ pub fn pages() -> Pages {
         .merge(catalog::pages::pages())
         .merge(fleet::pages::pages())
         .merge(identity::pages::pages())
-        .merge(notifications::pages::pages())
+        .merge(mfa::pages::pages())
         .merge(sales::pages::pages())
         .merge(shops::pages::pages())
         .merge(sso::pages::pages())

@@ -41,6 +41,18 @@ pub enum SealError {
         /// Which.
         path: PathBuf,
     },
+    /// The database has secrets that another key sealed.
+    #[error(
+        "the secrets in this database are sealed with the key {known}, which is not in the file of keys here: give \
+         --secrets-key a copy of the file secrets.key that the first head office on this database has, or put it back"
+    )]
+    Foreign {
+        /// The id of the key that it takes.
+        known: String,
+    },
+    /// The database could not be asked which key it takes.
+    #[error("cannot compare the keys that seal secrets with those of the database")]
+    Database(#[from] crate::db::DbError),
     /// A line is no key.
     #[error("line {line} of {path} is no key of 64 hex digits: restore the file from its copy", path = .path.display())]
     Damaged {

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use proptest::prelude::*;
 
 use super::*;
+use crate::db::testing::TestDb;
 
 proptest! {
     #[test]
@@ -102,4 +103,25 @@ fn a_file_that_is_no_key_file_is_named_with_its_line() {
         let refused = Sealer::of_file(&path).unwrap_err();
         assert!(matches!(&refused, SealError::Damaged { line, .. } if *line == bad), "{text:?}: {refused}");
     }
+}
+
+#[tokio::test]
+async fn a_head_office_with_a_key_of_its_own_does_not_start_on_another_one_s_database() {
+    let test = TestDb::new().await;
+    let state = tempfile::tempdir().unwrap();
+    let first = Sealer::of_state(state.path()).unwrap();
+    for _ in 0..2 {
+        first.settle(&test.db, Timestamp(1)).await.unwrap();
+    }
+    let refused = Sealer::throwaway().settle(&test.db, Timestamp(2)).await.unwrap_err();
+    assert!(matches!(&refused, SealError::Foreign { known } if *known == first.key_id()), "{refused}");
+    assert!(refused.to_string().contains("--secrets-key"));
+    // A new key beside the old one takes over; then a head office without it is the foreign one.
+    let path = state.path().join(FILE);
+    let text = std::fs::read_to_string(&path).unwrap();
+    std::fs::write(&path, format!("{text}{}\n", "5a".repeat(32))).unwrap();
+    let both = Sealer::of_state(state.path()).unwrap();
+    both.settle(&test.db, Timestamp(3)).await.unwrap();
+    assert!(first.settle(&test.db, Timestamp(4)).await.is_err());
+    both.settle(&test.db, Timestamp(5)).await.unwrap();
 }

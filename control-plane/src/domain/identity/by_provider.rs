@@ -42,7 +42,16 @@ pub async fn begin(
     let address = context.address().to_string();
     let expires = now.plus_millis(PAGE_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    let new = NewSession { session, person, address: &address, agent: context.agent(), method: "sso", now, expires };
+    let new = NewSession {
+        session,
+        person,
+        address: &address,
+        agent: context.agent(),
+        method: "sso",
+        mfa: proof.mfa,
+        now,
+        expires,
+    };
     sessions::insert_session(&mut tx, &new).await?;
     sessions::set_page_key(&mut tx, session, &key.hash()).await?;
     store::set_proof(&mut tx, session, proof.mfa.then_some(now), proof.fresh.then_some(now)).await?;

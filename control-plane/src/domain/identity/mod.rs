@@ -14,4 +14,7 @@ mod store;
 mod tests;
 pub mod types;
 
+pub(crate) use page_sessions::Entered;
+pub(crate) use pages::arrived;
 pub use routes::routes;
+pub use types::{LoginReply, Proof, Tokens};

@@ -8,11 +8,12 @@ use super::places;
 use super::rules::{PAGE_IDLE_MILLIS, PAGE_MILLIS, PAGE_NOTE_MILLIS, PageKey};
 use super::service::{prove, signed_in, tenants_of};
 use super::store::{self, NewSession};
-use super::types::TenantRef;
+use super::types::{Proof, TenantRef};
 use crate::app::App;
 use crate::auth::guard::Standing;
 use crate::auth::token::Access;
 use crate::db::{PageTimes, SystemReason, SystemTx, TenantTx};
+use crate::domain::mfa::{self, Second};
 use crate::domain::sso;
 use crate::http::context::Context;
 use crate::http::{ApiError, ApiResult};
@@ -20,6 +21,8 @@ use crate::rng::{self, hex};
 
 /// The step of a sign-in that its ticket leads to.
 const CHOOSE: &str = "choose";
+/// The same of somebody whose passkey said who they are.
+const CHOOSE_BY_PASSKEY: &str = "choose by passkey";
 
 /// A page session that stands.
 #[derive(Clone, Debug)]
@@ -34,16 +37,18 @@ pub struct PageSession {
 
 /// What came of a sign-in at the page.
 #[derive(Debug)]
-pub(super) enum Entered {
+pub(crate) enum Entered {
     /// In.
     In(Entry),
+    /// A second factor is asked for.
+    Second(Second),
     /// Several tenants: which? The ticket goes back with the answer.
     Choose { ticket: String, tenants: Vec<TenantRef> },
 }
 
 /// What a browser keeps that has come in: the text of the session's cookie, and of the browser's own.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(crate) struct Entry {
     pub(super) key: String,
     pub(super) browser: String,
 }
@@ -78,12 +83,25 @@ pub(super) async fn enter(
     browser: Option<&str>,
 ) -> ApiResult<Entered> {
     let (person, tenants) = prove(app, email, password, context, browser).await?;
+    settle(app, person, tenants, Proof::Password, context, browser).await
+}
+
+/// Goes on for somebody who has proved who they are.
+pub(super) async fn settle(
+    app: &App,
+    person: PersonId,
+    tenants: Vec<TenantRef>,
+    proof: Proof,
+    context: &Context,
+    browser: Option<&str>,
+) -> ApiResult<Entered> {
     match tenants.as_slice() {
         [] => Err(ApiError::authn("This person belongs to no company any more.")),
-        [only] => begin(app, only.id, person, context, browser).await.map(Entered::In),
+        [only] => arrive(app, only.id, person, proof, context, browser).await,
         _ => {
             let access = Access { tenant: nowhere(), person, session: Uuid::nil() };
-            let ticket = app.keys.sign_ticket(CHOOSE, access, app.clock.now()).map_err(ApiError::internal)?;
+            let ticket =
+                app.keys.sign_ticket(choose_step(proof), access, app.clock.now()).map_err(ApiError::internal)?;
             Ok(Entered::Choose { ticket, tenants })
         }
     }
@@ -96,22 +114,54 @@ pub(super) async fn choose(
     tenant: Uuid,
     context: &Context,
     browser: Option<&str>,
-) -> ApiResult<Entry> {
+) -> ApiResult<Entered> {
     let stale = || ApiError::authn("The choice took too long. Sign in again.");
-    let access = app.keys.verify_ticket(&app.db, CHOOSE, ticket, app.clock.now()).await.map_err(|_| stale())?;
+    let now = app.clock.now();
+    let (access, proof) = match app.keys.verify_ticket(&app.db, CHOOSE, ticket, now).await {
+        Ok(access) => (access, Proof::Password),
+        Err(_) => {
+            let access = app.keys.verify_ticket(&app.db, CHOOSE_BY_PASSKEY, ticket, now).await;
+            (access.map_err(|_| stale())?, Proof::Passkey)
+        }
+    };
     let tenants = tenants_of(app, access.person).await?;
     let chosen = tenants.iter().find(|known| known.id.as_uuid() == tenant).ok_or_else(stale)?;
-    begin(app, chosen.id, access.person, context, browser).await
+    arrive(app, chosen.id, access.person, proof, context, browser).await
+}
+
+const fn choose_step(proof: Proof) -> &'static str {
+    match proof {
+        Proof::Password | Proof::PasswordAndFactor => CHOOSE,
+        Proof::Passkey => CHOOSE_BY_PASSKEY,
+    }
+}
+
+/// Opens the session, unless a second factor is still to come.
+pub(super) async fn arrive(
+    app: &App,
+    tenant: TenantId,
+    person: PersonId,
+    proof: Proof,
+    context: &Context,
+    browser: Option<&str>,
+) -> ApiResult<Entered> {
+    if !proof.mfa()
+        && let Some(second) = mfa::service::ask(app, person, tenant).await?
+    {
+        return Ok(Entered::Second(second));
+    }
+    begin(app, tenant, person, proof, context, browser).await.map(Entered::In)
 }
 
 fn nowhere() -> TenantId {
     TenantId::from_uuid(Uuid::nil())
 }
 
-async fn begin(
+pub(super) async fn begin(
     app: &App,
     tenant: TenantId,
     person: PersonId,
+    proof: Proof,
     context: &Context,
     browser: Option<&str>,
 ) -> ApiResult<Entry> {
@@ -121,9 +171,9 @@ async fn begin(
     let address = context.address().to_string();
     let expires = now.plus_millis(PAGE_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    sso::service::password_allowed(&mut tx, person, false).await?;
-    let new =
-        NewSession { session, person, address: &address, agent: context.agent(), method: "password", now, expires };
+    sso::service::password_allowed(&mut tx, person, proof.mfa()).await?;
+    let (method, mfa) = (proof.method(), proof.mfa());
+    let new = NewSession { session, person, address: &address, agent: context.agent(), method, mfa, now, expires };
     store::insert_session(&mut tx, &new).await?;
     store::set_page_key(&mut tx, session, &key.hash()).await?;
     tx.save().await?;

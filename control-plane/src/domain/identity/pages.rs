@@ -13,6 +13,7 @@ use super::rules::PAGE_MILLIS;
 use super::service;
 use super::types::TenantRef;
 use crate::app::App;
+use crate::domain::mfa;
 use crate::http::context::Context;
 use crate::http::error::Code;
 use crate::http::{ApiError, ApiResult};
@@ -98,11 +99,19 @@ async fn enter(
         Err(refused) => Err(refused),
     };
     match entered {
-        Ok(Entered::In(entry)) => Ok(opened(way, next, &entry)),
-        Ok(Entered::Choose { ticket, tenants }) => {
+        Ok(entered) => arrived(way, next, entered),
+        Err(refused) => again(&form.email, next, refused),
+    }
+}
+
+/// Where somebody stands who has proved who they are: in, before the second factor, or before a choice.
+pub(crate) fn arrived(way: Way, next: &str, entered: Entered) -> PageResult {
+    match entered {
+        Entered::In(entry) => Ok(opened(way, next, &entry)),
+        Entered::Second(second) => Ok(mfa::to_second(way, next, &second)),
+        Entered::Choose { ticket, tenants } => {
             Ok(respond::html(StatusCode::OK, &Choose { ticket: &ticket, next, tenants: &tenants })?)
         }
-        Err(refused) => again(&form.email, next, refused),
     }
 }
 
@@ -139,12 +148,12 @@ struct Choice {
 
 async fn choose(State(app): State<App>, context: Context, parts: Parts, OpenForm(form): OpenForm<Choice>) -> Response {
     let way = Way::of(&parts, &app);
-    let chosen: ApiResult<Entry> = match app.gates.sign_in(context.address()) {
+    let chosen: ApiResult<Entered> = match app.gates.sign_in(context.address()) {
         Ok(()) => page_sessions::choose(&app, &form.ticket, form.tenant, &context, way.browser(&parts.headers)).await,
         Err(refused) => Err(refused),
     };
     match chosen {
-        Ok(entry) => opened(way, next_of(&form.next), &entry),
+        Ok(entered) => arrived(way, next_of(&form.next), entered).unwrap_or_else(IntoResponse::into_response),
         Err(refused) if refused.code == Code::Authn => with_flash(way, "/sign-in", &Flash::failed(refused.message)),
         Err(refused) => crate::web::PageError(refused).into_response(),
     }

@@ -3,7 +3,8 @@
 use protocol::id::{PersonId, TenantId};
 use protocol::timestamp::Timestamp;
 
-use super::types::{ChooseTenant, LoginReply, LoginRequest, Me, TenantRef, Tokens};
+use super::page_sessions::{self, Entered, Entry};
+use super::types::{ChooseTenant, LoginReply, LoginRequest, Me, NeedSecond, Proof, TenantRef, Tokens};
 use super::{places, rules, sessions, store};
 use crate::app::App;
 use crate::auth::chosen;
@@ -12,7 +13,7 @@ use crate::auth::policy::BuiltIn;
 use crate::auth::throttle::{self, Bound, TooMany, Try};
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::roles::types::{Assignment, At, Role};
-use crate::domain::{roles, tenants};
+use crate::domain::{mfa, roles, tenants};
 use crate::http::context::Context;
 use crate::http::rate::network;
 use crate::http::{ApiError, ApiResult};
@@ -25,21 +26,108 @@ use crate::rng;
 /// RATE_LIMIT after five tries in fifteen minutes.
 pub async fn login(app: &App, request: &LoginRequest, context: &Context) -> ApiResult<LoginReply> {
     let (person, memberships) = prove(app, &request.email, &request.password, context, None).await?;
-    let mut tenants: Vec<TenantRef> = memberships
-        .into_iter()
-        .filter(|tenant| request.tenant.is_none_or(|wanted| wanted == tenant.id.as_uuid()))
-        .collect();
+    settle_api(app, person, memberships, request.tenant, Proof::Password, context).await
+}
+
+/// Goes on for somebody who has proved who they are: the session, the second factor, or the choice of a tenant.
+async fn settle_api(
+    app: &App,
+    person: PersonId,
+    mut tenants: Vec<TenantRef>,
+    wanted: Option<uuid::Uuid>,
+    proof: Proof,
+    context: &Context,
+) -> ApiResult<LoginReply> {
+    tenants.retain(|tenant| wanted.is_none_or(|wanted| wanted == tenant.id.as_uuid()));
     match (tenants.len(), tenants.pop()) {
         (0, _) | (_, None) => Err(refused()),
         (1, Some(tenant)) => {
-            signed_in(person, tenant.id, context);
-            sessions::begin(app, tenant.id, person, context).await.map(LoginReply::Tokens)
+            if !proof.mfa()
+                && let Some(mfa) = mfa::service::ask(app, person, tenant.id).await?
+            {
+                return Ok(LoginReply::Second(NeedSecond { mfa }));
+            }
+            open_api(app, tenant.id, person, proof, context).await.map(LoginReply::Tokens)
         }
         (_, Some(last)) => {
             tenants.push(last);
             Ok(LoginReply::Choose(ChooseTenant { tenants }))
         }
     }
+}
+
+/// Signs in somebody whom a passkey proved.
+///
+/// # Errors
+/// AUTHN where they do not belong to the tenant that they name.
+pub async fn enter_api(
+    app: &App,
+    person: PersonId,
+    wanted: Option<uuid::Uuid>,
+    proof: Proof,
+    context: &Context,
+) -> ApiResult<LoginReply> {
+    let tenants = tenants_of(app, person).await?;
+    settle_api(app, person, tenants, wanted, proof, context).await
+}
+
+/// The same at the pages. `browser` is what the browser's own cookie says.
+///
+/// # Errors
+/// AUTHN for whoever belongs nowhere any more.
+pub(crate) async fn enter_page(
+    app: &App,
+    person: PersonId,
+    proof: Proof,
+    context: &Context,
+    browser: Option<&str>,
+) -> ApiResult<Entered> {
+    let tenants = tenants_of(app, person).await?;
+    page_sessions::settle(app, person, tenants, proof, context, browser).await
+}
+
+/// Begins a session of the API for somebody who has proved everything that is asked.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn open_api(
+    app: &App,
+    tenant: TenantId,
+    person: PersonId,
+    proof: Proof,
+    context: &Context,
+) -> ApiResult<Tokens> {
+    signed_in(person, tenant, context);
+    sessions::begin(app, tenant, person, proof, context).await
+}
+
+/// Begins a session of a browser for somebody who has proved everything that is asked.
+///
+/// # Errors
+/// Whatever the database met.
+pub(crate) async fn open_page(
+    app: &App,
+    tenant: TenantId,
+    person: PersonId,
+    proof: Proof,
+    context: &Context,
+    browser: Option<&str>,
+) -> ApiResult<Entry> {
+    page_sessions::begin(app, tenant, person, proof, context, browser).await
+}
+
+/// Whether this is the password of somebody who is signed in. Whoever asks counts the tries.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn is_password(app: &App, person: PersonId, password: &str) -> ApiResult<bool> {
+    if password.len() > chosen::LONGEST {
+        return Ok(false);
+    }
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    let phc = store::phc_of(&mut tx, person).await?;
+    drop(tx);
+    app.hasher.verify(password, phc).await
 }
 
 fn refused() -> ApiError {
@@ -123,7 +211,10 @@ fn refs(memberships: Vec<(uuid::Uuid, String)>) -> Vec<TenantRef> {
 }
 
 /// Where a person belongs.
-pub(super) async fn tenants_of(app: &App, person: PersonId) -> ApiResult<Vec<TenantRef>> {
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn tenants_of(app: &App, person: PersonId) -> ApiResult<Vec<TenantRef>> {
     let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
     Ok(refs(store::memberships(&mut tx, person).await?))
 }

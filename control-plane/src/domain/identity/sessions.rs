@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::rules::{REFRESH_MILLIS, RefreshToken, SESSION_MILLIS};
 use super::store::{self, NewSession};
-use super::types::Tokens;
+use super::types::{Proof, Tokens};
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::auth::token::{ACCESS_SECONDS, Access};
@@ -20,16 +20,22 @@ use crate::http::{ApiError, ApiResult};
 use crate::rng;
 
 /// Begins a session of `person` in `tenant`.
-pub(super) async fn begin(app: &App, tenant: TenantId, person: PersonId, context: &Context) -> ApiResult<Tokens> {
+pub(super) async fn begin(
+    app: &App,
+    tenant: TenantId,
+    person: PersonId,
+    proof: Proof,
+    context: &Context,
+) -> ApiResult<Tokens> {
     let now = app.clock.now();
     let session = rng::id(now);
     let refresh = RefreshToken::new(tenant, rng::bytes());
     let address = context.address().to_string();
     let expires = now.plus_millis(SESSION_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    sso::service::password_allowed(&mut tx, person, false).await?;
-    let new =
-        NewSession { session, person, address: &address, agent: context.agent(), method: "password", now, expires };
+    sso::service::password_allowed(&mut tx, person, proof.mfa()).await?;
+    let (method, mfa) = (proof.method(), proof.mfa());
+    let new = NewSession { session, person, address: &address, agent: context.agent(), method, mfa, now, expires };
     store::insert_session(&mut tx, &new).await?;
     store::insert_token(&mut tx, session, &refresh.hash(), now).await?;
     tx.save().await?;

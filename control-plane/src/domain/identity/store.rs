@@ -100,6 +100,11 @@ pub(super) async fn prune_places(tx: &mut SystemTx, before: Timestamp) -> Result
     Ok(done.rows_affected())
 }
 
+pub(super) async fn phc_of(tx: &mut SystemTx, person: PersonId) -> Result<Option<String>, DbError> {
+    let phc = sqlx::query_scalar("SELECT phc FROM platform.passwords WHERE person_id = $1").bind(person.as_uuid());
+    Ok(phc.fetch_optional(tx.conn()).await?)
+}
+
 pub(super) async fn email_of(tx: &mut SystemTx, person: PersonId) -> Result<Option<String>, DbError> {
     let email = sqlx::query_scalar("SELECT email FROM platform.people WHERE person_id = $1").bind(person.as_uuid());
     Ok(email.fetch_optional(tx.conn()).await?)
@@ -160,6 +165,8 @@ pub(super) struct NewSession<'a> {
     pub(super) agent: &'a str,
     /// How the person proved who they are: `password`, `passkey`, `sso`.
     pub(super) method: &'a str,
+    /// Whether a second factor was part of it.
+    pub(super) mfa: bool,
     pub(super) now: Timestamp,
     pub(super) expires: Timestamp,
 }
@@ -168,8 +175,9 @@ pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> R
     let tenant = tx.tenant().as_uuid();
     sqlx::query(
         "INSERT INTO app.sessions
-             (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent, method, stepped_up_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $4)",
+             (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent, method, mfa_at,
+              stepped_up_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $9 THEN $4 END, $4)",
     )
     .bind(tenant)
     .bind(new.session)
@@ -179,6 +187,7 @@ pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> R
     .bind(new.address)
     .bind(new.agent)
     .bind(new.method)
+    .bind(new.mfa)
     .execute(tx.conn())
     .await?;
     Ok(())

@@ -5,6 +5,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use crate::domain::mfa::Second;
+
 /// A sign-in.
 #[derive(Clone, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -60,6 +62,42 @@ impl std::fmt::Debug for Tokens {
     }
 }
 
+/// What somebody showed to get in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proof {
+    /// The password (or a link of a mail that stands for it): whoever has a second factor is asked for it.
+    Password,
+    /// The password and a second factor.
+    PasswordAndFactor,
+    /// A passkey that verified the person.
+    Passkey,
+}
+
+impl Proof {
+    /// How the session began, in its row.
+    pub const fn method(self) -> &'static str {
+        match self {
+            Self::Password | Self::PasswordAndFactor => "password",
+            Self::Passkey => "passkey",
+        }
+    }
+
+    /// Whether the session begins with a second factor.
+    pub const fn mfa(self) -> bool {
+        match self {
+            Self::Password => false,
+            Self::PasswordAndFactor | Self::Passkey => true,
+        }
+    }
+}
+
+/// The password was right; the person has a second factor, which goes to `POST /v1/auth/mfa`.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub struct NeedSecond {
+    /// What is asked for.
+    pub mfa: Second,
+}
+
 /// The person belongs to several tenants: sign in again and say which.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct ChooseTenant {
@@ -73,6 +111,8 @@ pub struct ChooseTenant {
 pub enum LoginReply {
     /// Signed in.
     Tokens(Tokens),
+    /// The second factor?
+    Second(NeedSecond),
     /// Which tenant?
     Choose(ChooseTenant),
 }
