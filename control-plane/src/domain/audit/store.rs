@@ -1,9 +1,10 @@
 //! The SQL of the record.
 
 use protocol::timestamp::Timestamp;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
-use super::types::{Actor, Entry};
+use super::types::{Actor, Asked, Done, Entry};
 use crate::clock::utc;
 use crate::db::{DbError, TenantTx};
 
@@ -34,4 +35,31 @@ pub(super) async fn insert(
     .execute(tx.conn())
     .await?;
     Ok(())
+}
+
+/// Entries, newest first, behind `after`.
+pub(super) async fn list(
+    tx: &mut TenantTx,
+    asked: &Asked,
+    after: Option<(OffsetDateTime, Uuid)>,
+    limit: i64,
+) -> Result<Vec<Done>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let (at, id) = after.unzip();
+    Ok(sqlx::query_as(
+        "SELECT audit_id AS id, at, actor, via, impersonation_id, action, object_kind, object_id, diff, request_id
+         FROM app.audit
+         WHERE tenant_id = $1 AND starts_with(action, $2) AND ($3::uuid IS NULL OR actor = $3)
+             AND ($4 = '' OR object_id = $4) AND ($5::timestamptz IS NULL OR (at, audit_id) < ($5, $6))
+         ORDER BY at DESC, audit_id DESC LIMIT $7",
+    )
+    .bind(tenant)
+    .bind(&asked.action)
+    .bind(asked.actor)
+    .bind(&asked.object)
+    .bind(at)
+    .bind(id)
+    .bind(limit)
+    .fetch_all(tx.conn())
+    .await?)
 }

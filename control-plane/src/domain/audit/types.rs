@@ -1,7 +1,10 @@
 //! An entry of the record.
 
 use protocol::id::PersonId;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use time::OffsetDateTime;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::guard::{Caller, Via};
@@ -67,4 +70,47 @@ impl Entry {
         self.diff = diff;
         self
     }
+}
+
+/// Something that was done, as it is read.
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+pub struct Done {
+    /// Names the entry.
+    pub id: Uuid,
+    /// When.
+    #[serde(with = "time::serde::rfc3339")]
+    pub at: OffsetDateTime,
+    /// The person; none when head office did it by itself.
+    pub actor: Option<Uuid>,
+    /// As what: `session`, `key`, `guest`, `command`, `job` or `door` (a sign-in, an invitation).
+    pub via: String,
+    /// By which permission an operator looked in.
+    pub impersonation_id: Option<Uuid>,
+    /// A noun and a verb, such as `people.invited`.
+    pub action: String,
+    /// The kind of thing it was done to.
+    pub object_kind: String,
+    /// Which.
+    pub object_id: String,
+    /// What changed.
+    #[schema(value_type = Object)]
+    pub diff: Value,
+    /// The request, as in its answer's `x-request-id`.
+    pub request_id: Option<Uuid>,
+}
+
+/// Which entries.
+#[derive(Clone, Debug, Default, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Asked {
+    /// Only actions that begin with this, such as `people.`.
+    #[serde(default)]
+    #[param(max_length = 100, required = false)]
+    pub action: String,
+    /// Only of this person.
+    pub actor: Option<Uuid>,
+    /// Only about the thing with this id.
+    #[serde(default)]
+    #[param(max_length = 200, required = false)]
+    pub object: String,
 }
