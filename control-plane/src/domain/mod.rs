@@ -12,8 +12,10 @@ pub mod catalog;
 pub mod fleet;
 pub mod identity;
 pub mod mfa;
+pub mod modules;
 pub mod notifications;
 pub mod pricing;
+pub mod regions;
 pub mod roles;
 pub mod sales;
 pub mod shops;
@@ -24,11 +26,15 @@ pub mod tenants;
 pub fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(analytics::routes())
+        .merge(audit::routes())
         .merge(catalog::routes())
         .merge(fleet::routes())
         .merge(identity::routes())
         .merge(mfa::routes())
+        .merge(modules::routes())
         .merge(pricing::routes())
+        .merge(regions::routes())
+        .merge(roles::routes())
         .merge(sales::routes())
         .merge(shops::routes())
         .merge(sso::routes())
@@ -43,10 +49,13 @@ pub fn handlers() -> Vec<Handler> {
 pub fn pages() -> Pages {
     Pages::new()
         .merge(analytics::pages::pages())
+        .merge(audit::pages::pages())
         .merge(catalog::pages::pages())
         .merge(fleet::pages::pages())
         .merge(identity::pages::pages())
         .merge(mfa::pages::pages())
+        .merge(regions::pages::pages())
+        .merge(roles::pages::pages())
         .merge(sales::pages::pages())
         .merge(shops::pages::pages())
         .merge(sso::pages::pages())

@@ -24,6 +24,12 @@ pub enum Nav {
     Products,
     /// One's own account: in no room of the navigation.
     Me,
+    /// People, their roles, cashiers.
+    People,
+    /// The company: settings, modules, the record of what was done.
+    Company,
+    /// The platform: for its operators.
+    Platform,
 }
 
 /// One entry of the navigation, for the template.
@@ -142,12 +148,15 @@ impl Shell {
 }
 
 /// The rooms in their order, each with the permission that opens it.
-const ROOMS: [(Nav, &str, &str, &str, Permission); 5] = [
+const ROOMS: [(Nav, &str, &str, &str, Permission); 8] = [
+    (Nav::Platform, "/operator", "Tenants", "shop", Permission::PlatformTenantsRead),
     (Nav::Live, "/", "Live sales", "pulse", Permission::SalesRead),
     (Nav::Receipts, "/receipts", "Receipts", "receipt", Permission::SalesRead),
     (Nav::Shops, "/shops", "Shops", "shop", Permission::ShopsRead),
     (Nav::Products, "/products", "Products", "tag", Permission::CatalogRead),
     (Nav::Nodes, "/nodes", "Nodes", "node", Permission::FleetRead),
+    (Nav::People, "/people", "People", "user", Permission::PeopleRead),
+    (Nav::Company, "/audit", "Audit", "lock", Permission::AuditRead),
 ];
 
 /// The first room that somebody may enter, or their own account.

@@ -70,14 +70,14 @@ async fn list(
     let found = service::list(&mut tx, &asked, after, paging.fetch()).await?;
     drop(tx);
     let page = paging.page(LIST, found, |row| (row.at, row.id))?;
-    let next = page.next_cursor().map(|cursor| {
+    let next = page.pagination.as_ref().and_then(|page| page.next_cursor.as_deref()).map(|cursor| {
         let fields = [("action", &wanted.action), ("actor", &wanted.actor), ("object", &wanted.object)];
         let kept: String = fields.iter().map(|(name, value)| format!("&{name}={}", encoded(value))).collect();
         format!("/audit?cursor={}{kept}", encoded(cursor))
     });
     let mut names: BTreeMap<Uuid, String> = BTreeMap::new();
     let mut rows = Vec::new();
-    for done in page.into_data() {
+    for done in page.data {
         let who = match done.actor {
             None => done.via.clone(),
             Some(actor) => match names.get(&actor) {
@@ -109,6 +109,8 @@ fn changes(diff: &Value) -> Vec<(String, String)> {
         Value::Array(items) if items.is_empty() => String::new(),
         other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => other.to_string(),
     };
-    let cut = |text: String| if text.chars().count() > SHOWN { text.chars().take(SHOWN).chain(['…']).collect() } else { text };
+    let cut = |text: String| {
+        if text.chars().count() > SHOWN { text.chars().take(SHOWN).chain(['…']).collect() } else { text }
+    };
     pairs.map(|(name, value)| (words(name), cut(shown(value)))).filter(|(_, text)| !text.is_empty()).collect()
 }

@@ -101,7 +101,6 @@ pub struct Done {
 
 /// Which entries.
 #[derive(Clone, Debug, Default, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
 pub struct Asked {
     /// Only actions that begin with this, such as `people.`.
     #[serde(default)]

@@ -299,12 +299,20 @@ pub async fn person_of_email(tx: &mut SystemTx, email: &str) -> Result<Option<Pe
     Ok(store::person_by_email(tx, &key).await?.map(|person| PersonId::from_uuid(person.person_id)))
 }
 
+/// Makes a person a member of the transaction's tenant; what they may is given by roles.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn add_member(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
+    store::insert_member(tx, person, now).await
+}
+
 /// Makes a person an owner of the transaction's tenant.
 ///
 /// # Errors
 /// Whatever the statement met.
 pub async fn add_owner(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
-    store::insert_member(tx, person, now).await?;
+    add_member(tx, person, now).await?;
     let owner = Assignment { person, role: Role::BuiltIn(BuiltIn::Owner), at: At::Tenant };
     roles::service::assign(tx, &owner, None, now).await
 }

@@ -22,7 +22,8 @@ async fn a_module_that_is_switched_off_is_gone_for_everybody_at_once() {
     let registry = call(&router, Method::GET, "/v1/module-registry", Some(&token), &Value::Null).await;
     let names: BTreeSet<&str> =
         registry.body["data"].as_array().unwrap().iter().map(|module| module["name"].as_str().unwrap()).collect();
-    let known: BTreeSet<&str> = Module::ALL.iter().map(|module| module.name()).filter(|name| *name != "platform").collect();
+    let known: BTreeSet<&str> =
+        Module::ALL.iter().map(|module| module.name()).filter(|name| *name != "platform").collect();
     assert_eq!(names, known, "the rows and the code");
 
     let overview = "/v1/analytics/overview?from=2026-01-01&to=2026-01-02";
@@ -38,6 +39,7 @@ async fn a_module_that_is_switched_off_is_gone_for_everybody_at_once() {
     let refused = call(&router, Method::GET, overview, Some(&token), &Value::Null).await;
     assert_eq!((refused.status, refused.code()), (StatusCode::FORBIDDEN, "AUTHZ"), "{refused:?}");
     let has = call(&router, Method::GET, "/v1/company/modules", Some(&token), &Value::Null).await;
-    let analytics = has.body["data"]["modules"].as_array().unwrap().iter().find(|one| one["name"] == "analytics").unwrap();
+    let analytics =
+        has.body["data"]["modules"].as_array().unwrap().iter().find(|one| one["name"] == "analytics").unwrap();
     assert_eq!((analytics["enabled"].as_bool(), analytics["chosen"].as_bool()), (Some(false), Some(true)));
 }

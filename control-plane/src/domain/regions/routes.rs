@@ -33,7 +33,11 @@ async fn list(State(app): State<App>, can: Can<right::CompanyRead>) -> ApiResult
 #[utoipa::path(post, path = "/v1/regions", tag = "regions", operation_id = "create_region", request_body = RegionBody,
     params(("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
     responses((status = 201, body = Data<Region>), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
-async fn create(State(app): State<App>, can: Can<right::CompanyWrite>, write: Write<RegionBody>) -> ApiResult<Response> {
+async fn create(
+    State(app): State<App>,
+    can: Can<right::CompanyWrite>,
+    write: Write<RegionBody>,
+) -> ApiResult<Response> {
     let mut once = Once::begin(&app, &can, write.key.as_ref()).await?;
     if let Some(reply) = once.replay() {
         return Ok(reply);

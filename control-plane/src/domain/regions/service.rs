@@ -96,7 +96,8 @@ pub async fn remove(tx: &mut TenantTx, caller: &Caller, id: Uuid, seen: &IfMatch
     store::set_shops(tx, id, &[]).await?;
     store::remove(tx, id).await?;
     policy::bump(tx).await?;
-    let entry = Entry::new("regions.removed", "region", id).diff(json!({ "name": before.name, "shops": before.shop_ids }));
+    let entry =
+        Entry::new("regions.removed", "region", id).diff(json!({ "name": before.name, "shops": before.shop_ids }));
     Ok(audit::service::record(tx, caller, &entry, now).await?)
 }
 

@@ -53,12 +53,14 @@ pub(super) async fn set_shops(tx: &mut TenantTx, id: Uuid, shops: &[Uuid]) -> Re
     .bind(shops)
     .execute(tx.conn())
     .await?;
-    sqlx::query("UPDATE app.shops SET region_id = NULL WHERE tenant_id = $1 AND region_id = $2 AND shop_id <> ALL ($3)")
-        .bind(tenant)
-        .bind(id)
-        .bind(shops)
-        .execute(tx.conn())
-        .await?;
+    sqlx::query(
+        "UPDATE app.shops SET region_id = NULL WHERE tenant_id = $1 AND region_id = $2 AND shop_id <> ALL ($3)",
+    )
+    .bind(tenant)
+    .bind(id)
+    .bind(shops)
+    .execute(tx.conn())
+    .await?;
     let done = sqlx::query(
         "UPDATE app.shops SET region_id = $2 WHERE tenant_id = $1 AND shop_id = ANY ($3) AND deleted_at IS NULL",
     )

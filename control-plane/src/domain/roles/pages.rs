@@ -279,7 +279,8 @@ async fn take(
     Path(person): Path<Uuid>,
     Form(fields): Form<Fields>,
 ) -> PageResult {
-    let id = fields.get("assignment").and_then(|id| id.parse().ok()).ok_or_else(|| ApiError::not_found("assignment"))?;
+    let id =
+        fields.get("assignment").and_then(|id| id.parse().ok()).ok_or_else(|| ApiError::not_found("assignment"))?;
     let mut tx = can.begin(&app).await?;
     service::member(&mut tx, person).await?;
     match service::take(&mut tx, &can.caller, &can.policy, id, app.clock.now()).await {

@@ -4,14 +4,12 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use protocol::id::ShopId;
-use serde::Deserialize;
-use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use uuid::Uuid;
 
 use super::service;
-use super::types::{AssignmentView, Explained, NewAssignment, RoleBody, RoleView};
+use super::types::{AssignmentView, ExplainQuery, Explained, HeldQuery, NewAssignment, RoleBody, RoleView};
 use crate::app::App;
 use crate::auth::guard::Can;
 use crate::auth::policy::{Permission, right};
@@ -53,7 +51,11 @@ async fn create(State(app): State<App>, can: Can<right::RolesWrite>, write: Writ
 /// One role.
 #[utoipa::path(get, path = "/v1/rbac/roles/{id}", tag = "rbac", operation_id = "get_role", params(("id" = String, Path)),
     responses((status = 200, body = Data<RoleView>), (status = 404, body = ErrorBody)))]
-async fn one(State(app): State<App>, can: Can<right::RolesRead>, Path(id): Path<String>) -> ApiResult<Tagged<RoleView>> {
+async fn one(
+    State(app): State<App>,
+    can: Can<right::RolesRead>,
+    Path(id): Path<String>,
+) -> ApiResult<Tagged<RoleView>> {
     let mut tx = can.begin(&app).await?;
     let role = service::one(&mut tx, &id).await?;
     let version = role.version;
@@ -105,14 +107,6 @@ fn own(id: &str) -> ApiResult<Uuid> {
     id.parse().map_err(|_| ApiError::not_found("role"))
 }
 
-/// Whose roles.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct HeldQuery {
-    /// Only this person's.
-    person_id: Option<Uuid>,
-}
-
 /// The name of the list in its cursors.
 const HELD: &str = "assignments";
 
@@ -136,11 +130,7 @@ async fn held(
     request_body = NewAssignment,
     params(("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
     responses((status = 201, body = Data<AssignmentView>), (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
-async fn give(
-    State(app): State<App>,
-    can: Can<right::RolesWrite>,
-    write: Write<NewAssignment>,
-) -> ApiResult<Response> {
+async fn give(State(app): State<App>, can: Can<right::RolesWrite>, write: Write<NewAssignment>) -> ApiResult<Response> {
     let mut once = Once::begin(&app, &can, write.key.as_ref()).await?;
     if let Some(reply) = once.replay() {
         return Ok(reply);
@@ -158,19 +148,6 @@ async fn take(State(app): State<App>, can: Can<right::RolesWrite>, Path(id): Pat
     service::take(&mut tx, &can, can.policy(), id, app.clock.now()).await?;
     tx.save().await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// What is to be explained.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-struct ExplainQuery {
-    /// Who.
-    person_id: Uuid,
-    /// May they do this? A name such as `shops.write`.
-    #[param(max_length = 100)]
-    permission: String,
-    /// In this shop; anywhere if it is left out.
-    shop_id: Option<Uuid>,
 }
 
 /// Why somebody may or may not do something.

@@ -12,9 +12,7 @@ use super::types::{
     Assignment, AssignmentView, At, Because, Explained, Held, NewAssignment, Role, RoleBody, RoleView, Wanted,
 };
 use crate::auth::guard::Caller;
-use crate::auth::policy::{
-    self, Bits, BuiltIn, Lack, PLATFORM_TENANT, Permission, Permissions, Policy, Reach, Scope,
-};
+use crate::auth::policy::{self, Bits, BuiltIn, Lack, PLATFORM_TENANT, Permission, Permissions, Policy, Reach, Scope};
 use crate::db::{DbError, TenantTx};
 use crate::domain::audit::{self, Entry};
 use crate::http::{ApiError, ApiResult, IfMatch};
@@ -64,7 +62,8 @@ fn fits(role: BuiltIn, platform: bool) -> bool {
 }
 
 fn view(row: RoleRow) -> RoleView {
-    let mut permissions: Vec<Permission> = row.permissions.iter().filter_map(|name| Permission::of_name(name)).collect();
+    let mut permissions: Vec<Permission> =
+        row.permissions.iter().filter_map(|name| Permission::of_name(name)).collect();
     permissions.sort();
     RoleView {
         id: row.role_id.to_string(),
@@ -109,7 +108,8 @@ pub async fn create(
     within(mine, Bits::of(&role.permissions), &Reach::Tenant)?;
     let id = rng::id(now);
     store::write(tx, id, &role, now).await.map_err(named)?;
-    let entry = Entry::new("roles.created", "role", id).diff(json!({ "name": role.name, "permissions": role.permissions }));
+    let entry =
+        Entry::new("roles.created", "role", id).diff(json!({ "name": role.name, "permissions": role.permissions }));
     audit::service::record(tx, caller, &entry, now).await?;
     one(tx, &id.to_string()).await
 }
@@ -180,7 +180,10 @@ fn checked(tx: &TenantTx, role: &RoleBody) -> ApiResult<RoleBody> {
         Permissions::everything_of_a_tenant()
     };
     if !Bits::of(&role.permissions).without(possible).is_empty() {
-        return Err(ApiError::field("permissions", "some of these do not exist for a company; see /v1/module-registry"));
+        return Err(ApiError::field(
+            "permissions",
+            "some of these do not exist for a company; see /v1/module-registry",
+        ));
     }
     Ok(RoleBody { name: name.to_owned(), description: description.to_owned(), ..role.clone() })
 }
@@ -243,6 +246,14 @@ async fn place(tx: &mut TenantTx, wanted: &Wanted) -> ApiResult<(At, Reach)> {
         }
         (Some(_), Some(_)) => Err(ApiError::field("region_id", "name a region or a shop, not both")),
     }
+}
+
+/// That somebody belongs to the company.
+///
+/// # Errors
+/// NOT_FOUND.
+pub async fn member(tx: &mut TenantTx, person: Uuid) -> ApiResult<()> {
+    if store::is_member(tx, person).await? { Ok(()) } else { Err(ApiError::not_found("person")) }
 }
 
 /// Roles that people hold, in the order of their ids.
@@ -351,9 +362,7 @@ pub async fn explain(
     permission: Permission,
     shop: Option<ShopId>,
 ) -> ApiResult<Explained> {
-    if !store::is_member(tx, person).await? {
-        return Err(ApiError::not_found("person"));
-    }
+    member(tx, person).await?;
     let source = policy::load_sources(tx, PersonId::from_uuid(person)).await?;
     let found = Policy::compile(tx.tenant(), source).explain(permission, shop);
     let because = found.because.iter().map(|grant| {
@@ -371,7 +380,9 @@ pub async fn explain(
             (Some("only_for_shops"), "They hold it for some shops only, and it is about the whole company.")
         }
         Some(Lack::OtherShops) => (Some("other_shops"), "They hold it for other shops."),
-        Some(Lack::ModuleOff) => (Some("module_off"), "A role of theirs has it, and the company does not have the module."),
+        Some(Lack::ModuleOff) => {
+            (Some("module_off"), "A role of theirs has it, and the company does not have the module.")
+        }
     };
     Ok(Explained {
         allowed: found.allowed,

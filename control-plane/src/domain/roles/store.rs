@@ -217,6 +217,7 @@ pub(super) async fn of_region(tx: &mut TenantTx, region: Uuid) -> Result<Vec<Str
 pub(super) async fn shop_exists(tx: &mut TenantTx, shop: ShopId) -> Result<bool, DbError> {
     let tenant = tx.tenant().as_uuid();
     let sql = "SELECT true FROM app.shops WHERE tenant_id = $1 AND shop_id = $2 AND deleted_at IS NULL";
-    let found: Option<bool> = sqlx::query_scalar(sql).bind(tenant).bind(shop.as_uuid()).fetch_optional(tx.conn()).await?;
+    let found: Option<bool> =
+        sqlx::query_scalar(sql).bind(tenant).bind(shop.as_uuid()).fetch_optional(tx.conn()).await?;
     Ok(found.is_some())
 }

@@ -3,7 +3,7 @@
 use protocol::id::{PersonId, ShopId};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
 use crate::auth::policy::{BuiltIn, Permission};
@@ -179,4 +179,23 @@ pub struct Held {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = Option<Vec<Uuid>>)]
     pub shops: Option<Vec<ShopId>>,
+}
+
+/// Whose roles.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct HeldQuery {
+    /// Only this person's.
+    pub person_id: Option<Uuid>,
+}
+
+/// What is to be explained.
+#[derive(Debug, Deserialize, IntoParams)]
+pub struct ExplainQuery {
+    /// Who.
+    pub person_id: Uuid,
+    /// May they do this? A name such as `shops.write`.
+    #[param(max_length = 100)]
+    pub permission: String,
+    /// In this shop; anywhere if it is left out.
+    pub shop_id: Option<Uuid>,
 }
