@@ -19,7 +19,7 @@ use crate::app::App;
 use crate::auth::guard::{self, Acts, Caller, Can, Refusal};
 use crate::auth::policy::{Policy, Right};
 use crate::db::{Bounds, TenantTx};
-use crate::domain::identity;
+use crate::domain::{identity, notifications};
 use crate::http::ApiResult;
 
 /// The cookie of a message, whatever the way: it says nothing that is worth stealing.
@@ -38,6 +38,8 @@ pub struct PageCaller {
     pub tenant_name: String,
     /// The person's e-mail.
     pub email: Arc<str>,
+    /// Notices that they have not read, up to a hundred.
+    pub(super) unread: i64,
     /// The key of the session as the cookie has it.
     pub(super) key: String,
     pub(super) csrf: String,
@@ -98,6 +100,12 @@ pub async fn email_of(app: &App, person: PersonId) -> ApiResult<Arc<str>> {
     Ok(email)
 }
 
+/// What the bell counts.
+async fn unread(app: &App, caller: &Caller) -> ApiResult<i64> {
+    let mut tx = caller.begin(app).await?;
+    Ok(notifications::service::unread(&mut tx, caller.person).await?)
+}
+
 /// Goes on to a page of ours, which shows the message.
 pub(crate) fn with_flash(way: Way, path: &str, flash: &Flash) -> Response {
     let mut response = respond::see_other(path);
@@ -139,10 +147,13 @@ impl FromRequestParts<App> for PageCaller {
         let policy = standing.policy(app).await.map_err(|error| refused(error.into()))?;
         let caller = standing.caller;
         let email = email_of(app, caller.person).await.map_err(|error| refused(error.into()))?;
+        // Only a page that is shown has a bell.
+        let shown = !stream && parts.method == Method::GET;
+        let unread = if shown { unread(app, &caller).await.map_err(|error| refused(error.into()))? } else { 0 };
         let flash = flash_of(parts);
         let (tenant_name, csrf) = (found.tenant_name, found.csrf);
         let proxied = app.trust_forwarded;
-        let caller = Self { caller, policy, tenant_name, email, key, csrf, flash, way, proxied };
+        let caller = Self { caller, policy, tenant_name, email, unread, key, csrf, flash, way, proxied };
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }

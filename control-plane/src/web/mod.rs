@@ -1,4 +1,4 @@
-//! The pages of head office: shell, assets, sessions of browsers, errors people can read. Knows no noun but identity.
+//! The pages of head office: shell, assets, sessions of browsers, errors people can read. Knows no noun but identity and the bell.
 //! A noun's `pages.rs` has `pub fn pages() -> Pages`, listed in `domain::pages()`; a handler looks like this:
 //! `async fn list(State(app): State<App>, caller: PageCaller) -> PageResult { caller.page(&List { shell: Shell::new(&caller, Nav::Shops, "Shops"), shops }) }`
 //! and its template begins `{% extends "web/templates/base.html" %}` and fills `{% block content %}`; the struct needs

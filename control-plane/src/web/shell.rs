@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::PageCaller;
 use crate::auth::guard::{Caller, Via};
 use crate::auth::policy::{Permission, Policy};
+use crate::domain::notifications;
 use crate::rng::hex;
 
 /// The rooms in the navigation.
@@ -102,6 +103,8 @@ pub struct Shell {
     pub email: String,
     /// The message of the step before.
     pub flash: Option<Flash>,
+    /// Notices that the reader has not read, up to a hundred.
+    pub unread: i64,
     csrf: String,
     policy: Arc<Policy>,
     /// What stands above every page: that the account is suspended, that a guest looks on.
@@ -117,10 +120,17 @@ impl Shell {
             tenant: caller.tenant_name.clone(),
             email: caller.email.to_string(),
             flash: caller.flash.clone(),
+            unread: caller.unread,
             csrf: caller.csrf.clone(),
             policy: Arc::clone(&caller.policy),
             banner: banner(&caller.caller),
         }
+    }
+
+    /// The number beside the bell; none when all is read.
+    pub fn bell(&self) -> Option<String> {
+        let most = notifications::service::UNREAD_MOST;
+        (self.unread > 0).then(|| if self.unread >= most { format!("{}+", most - 1) } else { self.unread.to_string() })
     }
 
     /// Whether the reader may use a permission anywhere: what a template asks before it shows a door.
@@ -179,7 +189,7 @@ fn banner(caller: &Caller) -> Option<String> {
 
 /// An icon as SVG, hidden from screen readers: the words beside it say it. `{{ crate::web::icon("shop")|safe }}`.
 /// Names: pulse, receipt, shop, node, tag, sun, out, search, check, warn, info, close, upload, plus, arrow, back, clock,
-/// chart, user, wifi-off, lock; any other name draws a circle.
+/// chart, user, wifi-off, bell, lock; any other name draws a circle.
 pub fn icon(name: &str) -> String {
     let strokes: &[&str] = match name {
         "pulse" => &["M3 12h4l3-8 4 16 3-8h4"],
@@ -211,6 +221,7 @@ pub fn icon(name: &str) -> String {
         "wifi-off" => {
             &["M3 3l18 18", "M5 12.5a10 10 0 0 1 4.5-2.7M14.5 9.8a10 10 0 0 1 4.5 2.7M8.5 16a5 5 0 0 1 7 0M12 19.5h.01"]
         }
+        "bell" => &["M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15z", "M10 20.5a2 2 0 0 0 4 0"],
         "lock" => &["M5.5 11h13v9.5h-13z", "M8.5 11V8a3.5 3.5 0 0 1 7 0v3"],
         _ => &["M12 5a7 7 0 1 1 0 14 7 7 0 0 1 0-14z"],
     };

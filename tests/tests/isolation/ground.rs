@@ -33,6 +33,7 @@ pub struct Side {
     pub code: String,
     pub import: String,
     pub provider: String,
+    pub notice: String,
     pub store: Store,
     pub lane: Lane,
     /// An access token whose session has ended.

@@ -3,9 +3,14 @@
 
 mod jobs;
 mod letters;
+pub mod pages;
+mod routes;
 pub mod service;
 mod store;
+#[cfg(test)]
+mod tests;
 pub mod types;
 
 pub use jobs::handlers;
+pub use routes::routes;
 pub use types::{Kind, Notice, Template, To};

@@ -7,8 +7,9 @@ use uuid::Uuid;
 
 use super::jobs;
 use super::store::{self, NoticeRow};
-use super::types::{Choice, Kind, Notice, Template, To, Told};
+use super::types::{Choice, Chosen, Kind, Notice, Template, To, Told};
 use crate::app::App;
+use crate::auth::guard::{Caller, Via};
 use crate::db::{DbError, SystemTx, TenantTx};
 use crate::http::{ApiError, ApiResult};
 use crate::{jobs as work, rng};
@@ -86,9 +87,8 @@ pub async fn list(tx: &mut TenantTx, person: PersonId, before: Option<Uuid>, lim
     let most = usize::try_from(limit).unwrap_or(usize::MAX);
     let more = rows.len() > most;
     rows.truncate(most);
-    let notices: Vec<Told> = rows.into_iter().filter_map(told).collect();
-    let next = notices.last().map(|last| last.id).filter(|_| more);
-    Ok(Page { notices, next })
+    let next = rows.last().map(|last| last.notice_id).filter(|_| more);
+    Ok(Page { notices: rows.into_iter().filter_map(told).collect(), next })
 }
 
 pub(super) fn told(row: NoticeRow) -> Option<Told> {
@@ -121,6 +121,18 @@ pub async fn read_all(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Re
     store::read_all(tx, person, now).await
 }
 
+/// Refuses somebody who looks in as a guest: what they could choose here would be nobody's.
+///
+/// # Errors
+/// AUTHZ.
+pub fn own(caller: &Caller) -> ApiResult<()> {
+    match caller.via {
+        Via::Session | Via::Key => Ok(()),
+        Via::Guest { .. } => Err(ApiError::authz("you look in as a guest: notifications are the members' own")
+            .with(serde_json::json!({ "reason": "read_only" }))),
+    }
+}
+
 /// For every kind whether it comes by mail too.
 ///
 /// # Errors
@@ -139,18 +151,12 @@ pub async fn choices(tx: &mut TenantTx, person: PersonId) -> Result<Vec<Choice>,
 /// Keeps what a person chose.
 ///
 /// # Errors
-/// VALIDATION for a kind that always comes by mail.
-pub async fn choose(tx: &mut TenantTx, person: PersonId, wanted: &[Choice]) -> ApiResult<Vec<Choice>> {
-    for choice in wanted {
-        if !choice.kind.may_choose() && !choice.by_mail {
-            let why = format!("\"{}\" always comes by mail", choice.kind.name());
-            return Err(ApiError::field("kind", why));
-        }
+/// Whatever the statement met.
+pub async fn choose(tx: &mut TenantTx, person: PersonId, chosen: Chosen) -> Result<Vec<Choice>, DbError> {
+    for (kind, by_mail) in chosen.all() {
+        store::choose(tx, person, kind, by_mail).await?;
     }
-    for choice in wanted.iter().filter(|choice| choice.kind.may_choose()) {
-        store::choose(tx, person, choice.kind, choice.by_mail).await?;
-    }
-    Ok(choices(tx, person).await?)
+    choices(tx, person).await
 }
 
 /// Removes notices whose time is over.

@@ -72,7 +72,7 @@ pub(super) async fn list(
 pub(super) async fn unread(tx: &mut TenantTx, person: PersonId, most: i64) -> Result<i64, DbError> {
     let tenant = tx.tenant().as_uuid();
     let sql = "SELECT count(*) FROM (SELECT FROM app.notices
-               WHERE tenant_id = $1 AND person_id = $2 AND read_at IS NULL LIMIT $3) AS some";
+               WHERE tenant_id = $1 AND person_id = $2 AND read_at IS NULL LIMIT $3) AS counted";
     Ok(sqlx::query_scalar(sql).bind(tenant).bind(person.as_uuid()).bind(most).fetch_one(tx.conn()).await?)
 }
 

@@ -200,13 +200,36 @@ pub struct Told {
 }
 
 /// Whether a kind comes by mail too.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Choice {
     /// Which.
     pub kind: Kind,
     /// Whether it does.
     pub by_mail: bool,
-    /// Whether that can be changed; ignored when sent.
-    #[serde(default)]
+    /// Whether that can be changed.
     pub may_choose: bool,
+}
+
+/// Which kinds shall come by mail too; what is not named stays as it is. What protects a sign-in always comes by mail.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+#[schema(as = NotificationPreferences)]
+pub struct Chosen {
+    /// Members, roles, invitations.
+    pub people: Option<bool>,
+    /// How the tenant stands with the platform; somebody of the platform wants to look in.
+    pub tenant: Option<bool>,
+    /// Mail that could not be delivered.
+    pub delivery: Option<bool>,
+    /// The shops: nodes, records, prices.
+    pub shops: Option<bool>,
+}
+
+impl Chosen {
+    /// Kind by kind.
+    pub fn all(&self) -> impl Iterator<Item = (Kind, bool)> {
+        let Self { people, tenant, delivery, shops } = *self;
+        let all = [(Kind::People, people), (Kind::Tenant, tenant), (Kind::Delivery, delivery), (Kind::Shops, shops)];
+        all.into_iter().filter_map(|(kind, by_mail)| by_mail.map(|by_mail| (kind, by_mail)))
+    }
 }
