@@ -18,7 +18,7 @@ need: ## install (as root on Debian) or name what the build and the tests need
 
 test: need fmt-check clippy docs deny one-provider build tests ## everything CI checks
 
-quick: need fmt-check clippy ## format, lints and the unit tests of the libraries, under 2 minutes when warm
+quick: need foreign fmt-check clippy ## format, lints and the unit tests of the libraries, under 2 minutes when warm
 	$(call step,unit tests,cargo test --quiet --locked --workspace --lib)
 
 fmt-check:
@@ -40,7 +40,7 @@ one-provider:
 build:
 	$(call step,build,cargo build --quiet --locked --workspace --all-targets)
 
-# What nobody here wrote and tests compare with: a decoder of ESC/POS, a reader of QR codes. Made once.
+# What nobody here wrote and tests compare with: a decoder of ESC/POS, a reader of QR codes, a mail server. Made once.
 foreign:
 	$(call step,foreign parts,.ci/foreign)
 

@@ -135,7 +135,7 @@ impl Runner {
         let now = self.app.clock.now();
         let mut tx = HomeTx::begin(&self.app.db, home).await?;
         let mut hold = tx.hold();
-        if !hold.running(now).await?.is_some_and(|running| running < TENANT_SLOTS) {
+        if hold.running(now).await?.is_none_or(|running| running >= TENANT_SLOTS) {
             return Ok(None);
         }
         let lease = rng::id(now);
@@ -193,7 +193,7 @@ pub(super) async fn attend(app: &App, handler: &Handler, work: Work, mut stop: w
     };
     if let Err(error) = noted {
         // Its lease ends, and it is done again.
-        tracing::warn!(%error, job = %work.job, kind = work.kind, "how a job ended could not be written down");
+        tracing::warn!(%error, job_id = %work.job, job = work.kind, "how a job ended could not be written down");
     }
 }
 
@@ -211,7 +211,7 @@ async fn lost(app: &App, work: &Work) {
             Ok(true) => {}
             // Done in its own transaction a moment ago, or taken over: either way the row is no longer ours.
             Ok(false) => return,
-            Err(error) => tracing::warn!(%error, job = %work.job, "a worker could not say that it lives"),
+            Err(error) => tracing::warn!(%error, job_id = %work.job, "a worker could not say that it lives"),
         }
     }
 }
@@ -240,7 +240,7 @@ async fn end(app: &App, handler: &Handler, work: &Work, done: Result<(), JobErro
     tx.save().await?;
     if !ours && done.is_err() {
         metrics::counter!("tillway_jobs_lost_total", "job" => handler.kind).increment(1);
-        tracing::warn!(job = %work.job, kind = work.kind, "another worker has the job");
+        tracing::warn!(job_id = %work.job, job = work.kind, "another worker has the job");
     }
     Ok(())
 }
@@ -249,12 +249,12 @@ async fn hand_back(app: &App, work: &Work) -> Result<(), DbError> {
     let mut tx = HomeTx::begin(&app.db, work.home).await?;
     let back = tx.hold().hand_back(work, app.clock.now()).await?;
     tx.save().await?;
-    tracing::info!(job = %work.job, kind = work.kind, back, "head office closes; the job is given back");
+    tracing::info!(job_id = %work.job, job = work.kind, back, "head office closes; the job is given back");
     Ok(())
 }
 
 fn dead(work: &Work, why: &str) {
     metrics::counter!("tillway_jobs_dead_total").increment(1);
     let tenant = work.home.tenant().map(tracing::field::display);
-    tracing::error!(job = %work.job, kind = work.kind, tenant, why = rules::reason(why), "a job is given up");
+    tracing::error!(job_id = %work.job, job = work.kind, tenant, why = rules::reason(why), "a job is given up");
 }

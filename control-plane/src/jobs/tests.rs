@@ -351,7 +351,7 @@ async fn four_workers_share_two_hundred_jobs_and_do_each_once() {
             tokio::task::yield_now().await;
         }
     };
-    let all = async { tokio::join!(work(), work(), work(), work()) };
+    let all = Box::pin(async { tokio::join!(work(), work(), work(), work()) });
     tokio::time::timeout(Duration::from_secs(60), all).await.expect("they get through");
     assert_eq!(of_kind(&app, "test.effect").await.len(), 200);
     assert!(of_kind(&app, "test.once").await.iter().all(|seen| seen.state == State::Done && seen.attempts == 1));

@@ -18,7 +18,7 @@ use crate::rng;
 pub struct Job {
     /// Its id, which a sealed payload can be bound to.
     pub id: Uuid,
-    /// Which handler: `mail.send`. One that nobody handles waits.
+    /// Which handler, in small letters: `mail_send`. One that nobody handles waits.
     pub kind: &'static str,
     /// While a job of this kind and key waits or runs, another one is not taken.
     pub key: Option<String>,

@@ -145,6 +145,12 @@ pub fn api() -> Vec<Case> {
         case("PUT", "/v1/pricing/prices/{code}", Own, "", Json(json!({"unit_price": "0.01"}))),
         case("GET", "/v1/sales/tickets", Own, "?shop_id={shop}", None),
         case("GET", "/v1/sales/tickets/{node_id}/{term}/{seq}", Missing, "", None),
+        case("GET", "/v1/notifications", Own, "", None),
+        case("GET", "/v1/notifications/unread", Own, "", None),
+        case("POST", "/v1/notifications/read", Own, "", None),
+        case("POST", "/v1/notifications/{notice_id}/read", Missing, "", None),
+        case("GET", "/v1/notifications/preferences", Own, "", None),
+        case("PUT", "/v1/notifications/preferences", Own, "", Json(json!({"people": true}))),
         case("GET", "/v1/analytics/overview", Missing, DAYS, None),
         case("GET", "/v1/analytics/by-day", Missing, DAYS, None),
         case(
@@ -286,6 +292,10 @@ pub fn pages() -> Vec<Case> {
         case("GET", "/me/sso", Own, "", None),
         case("POST", "/me/sso/{id}/link", Missing, "", Form(&[])),
         case("POST", "/me/sso/{id}/unlink", Missing, "", Form(&[])),
+        case("GET", "/notifications", Own, "", None),
+        case("POST", "/notifications/read", Own, "", Form(&[])),
+        case("POST", "/notifications/{notice_id}/read", Missing, "", Form(&[])),
+        case("POST", "/notifications/preferences", Own, "", Form(&[("people", "on")])),
         case("POST", "/sign-out", NotTried("it names nothing and ends the session that tries"), "", Form(&[])),
     ]
 }
@@ -317,6 +327,7 @@ pub fn fill(text: &str, path: &str, side: &Side) -> String {
         ("{id}", id),
         ("{shop}", &side.shop),
         ("{shop_id}", &side.shop),
+        ("{notice_id}", &side.notice),
         ("{node}", &side.node),
         ("{node_id}", &side.node),
         ("{term}", &"1".to_owned()),

@@ -3,11 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, Instant};
 
 use control_plane::db::TenantTx;
-use protocol::id::TenantId;
+use control_plane::domain::notifications::{self, Kind, Notice};
+use protocol::id::{PersonId, TenantId};
+use protocol::timestamp::Timestamp;
 use reqwest::header::{COOKIE, LOCATION, ORIGIN, SET_COOKIE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, StatusCode};
@@ -124,6 +126,7 @@ impl Side {
             .unwrap_or_default();
         let (cookie, csrf) = page_session(cloud.url(), &who).await;
         let import = page_import(cloud, tenant, &cookie, &csrf).await;
+        let notice = told(cloud, tenant, marker, now).await;
         let (ended_cookie, ended_csrf) = page_session(cloud.url(), &who).await;
         let out = client()
             .post(format!("{}/sign-out", cloud.url()))
@@ -134,6 +137,7 @@ impl Side {
         let (shop, ended_token) = (store.shop.clone(), ended.token());
         Self {
             marker,
+            notice,
             tenant,
             hq,
             who,
@@ -217,6 +221,20 @@ async fn page_import(cloud: &Cloud, tenant: TenantId, cookie: &str, csrf: &str) 
     let mut tx = TenantTx::begin(&cloud.app.db, tenant).await.unwrap();
     let newest = "SELECT import_id::text FROM app.catalogue_imports ORDER BY made_at DESC LIMIT 1";
     sqlx::query_scalar(newest).fetch_one(tx.conn()).await.unwrap()
+}
+
+/// Tells the owner something; the id of the notice.
+async fn told(cloud: &Cloud, tenant: TenantId, marker: &str, now: &Arc<AtomicI64>) -> String {
+    let mut tx = TenantTx::begin(&cloud.app.db, tenant).await.unwrap();
+    let owner: uuid::Uuid =
+        sqlx::query_scalar("SELECT person_id FROM app.memberships LIMIT 1").fetch_one(tx.conn()).await.unwrap();
+    let notice = Notice::new(Kind::Shops, format!("news of {marker}"), "for its owner");
+    let now = Timestamp(now.load(Ordering::SeqCst));
+    notifications::service::tell(&mut tx, PersonId::from_uuid(owner), &notice, now).await.unwrap();
+    let id = "SELECT notice_id::text FROM app.notices LIMIT 1";
+    let id = sqlx::query_scalar(id).fetch_one(tx.conn()).await.unwrap();
+    tx.save().await.unwrap();
+    id
 }
 
 /// A file in a form, as a browser sends it.

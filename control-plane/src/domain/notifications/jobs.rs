@@ -19,8 +19,8 @@ use crate::jobs::{Handler, Home, Job, JobError, Work};
 use crate::mail::{MailError, Outgoing};
 use crate::rng;
 
-const SEND: &str = "mail.send";
-const COPY: &str = "notice.mail";
+const SEND: &str = "mail_send";
+const COPY: &str = "notice_mail";
 const PURPOSE: &str = "mail";
 /// With the waits below a server may be gone for a day and a half.
 const ATTEMPTS: u16 = 16;

@@ -1,5 +1,5 @@
 //! Notifications: what people are told, in the app and by mail. Owns `app.notices`, `app.notice_choices` and the jobs
-//! `mail.send` and `notice.mail`. Knows the words of every mail; why one is sent is the sender's business.
+//! `mail_send` and `notice_mail`. Knows the words of every mail; why one is sent is the sender's business.
 
 mod jobs;
 mod letters;

@@ -97,7 +97,7 @@ fn plain(app: &App, port: u16) -> App {
 
 async fn only_job(app: &App) -> jobs::service::Seen {
     let mut tx = SystemTx::begin(&app.db, SystemReason::Jobs).await.unwrap();
-    let filter = jobs::service::Filter { kind: Some("mail.send".to_owned()), limit: 10, ..Default::default() };
+    let filter = jobs::service::Filter { kind: Some("mail_send".to_owned()), limit: 10, ..Default::default() };
     let (mut jobs, _) = jobs::service::list(&mut tx, &filter).await.unwrap();
     assert_eq!(jobs.len(), 1, "{jobs:?}");
     jobs.remove(0)
@@ -197,7 +197,10 @@ async fn what_a_server_will_never_take_is_dead_and_told_to_who_asked_for_it() {
     let mut tx = SystemTx::begin(&app.db, SystemReason::Jobs).await.unwrap();
     let dead = jobs::service::Filter { state: Some(State::Dead), limit: 10, ..Default::default() };
     let dead = jobs::service::list(&mut tx, &dead).await.unwrap().0;
-    assert!(dead.len() == 2 && dead.iter().any(|dead| dead.error.as_deref().unwrap().contains("do not want")), "{dead:?}");
+    assert!(
+        dead.len() == 2 && dead.iter().any(|dead| dead.error.as_deref().unwrap().contains("do not want")),
+        "{dead:?}"
+    );
     assert_eq!(server.end(), [""; 0], "nothing was taken");
 }
 
