@@ -20,6 +20,7 @@ pub mod roles;
 pub mod sales;
 pub mod shops;
 pub mod sso;
+pub mod staff;
 pub mod tenants;
 
 /// Every route of every noun.
@@ -39,6 +40,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(sales::routes())
         .merge(shops::routes())
         .merge(sso::routes())
+        .merge(staff::routes())
 }
 
 /// Who does which jobs, of every noun.
@@ -61,4 +63,5 @@ pub fn pages() -> Pages {
         .merge(sales::pages::pages())
         .merge(shops::pages::pages())
         .merge(sso::pages::pages())
+        .merge(staff::pages::pages())
 }

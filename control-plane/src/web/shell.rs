@@ -31,6 +31,8 @@ pub enum Nav {
     Company,
     /// The platform: for its operators.
     Platform,
+    /// Who works at the lanes.
+    Staff,
 }
 
 /// One entry of the navigation, for the template.
@@ -158,12 +160,13 @@ impl Shell {
 }
 
 /// The rooms in their order, each with the permission that opens it.
-const ROOMS: [(Nav, &str, &str, &str, Permission); 8] = [
+const ROOMS: [(Nav, &str, &str, &str, Permission); 9] = [
     (Nav::Platform, "/operator", "Tenants", "shop", Permission::PlatformTenantsRead),
     (Nav::Live, "/", "Live sales", "pulse", Permission::SalesRead),
     (Nav::Receipts, "/receipts", "Receipts", "receipt", Permission::SalesRead),
     (Nav::Shops, "/shops", "Shops", "shop", Permission::ShopsRead),
     (Nav::Products, "/products", "Products", "tag", Permission::CatalogRead),
+    (Nav::Staff, "/staff", "Staff", "user", Permission::StaffRead),
     (Nav::Nodes, "/nodes", "Nodes", "node", Permission::FleetRead),
     (Nav::People, "/people", "People", "user", Permission::PeopleRead),
     (Nav::Company, "/audit", "Audit", "lock", Permission::AuditRead),

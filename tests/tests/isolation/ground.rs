@@ -36,6 +36,8 @@ pub struct Side {
     pub import: String,
     pub provider: String,
     pub notice: String,
+    /// Somebody of its staff.
+    pub staff: String,
     pub store: Store,
     pub lane: Lane,
     /// An access token whose session has ended.
@@ -114,6 +116,10 @@ impl Side {
         let provider = Some(("application/json", provider.to_string()));
         let provider: Value = hq.call(Method::POST, "/v1/sso/providers", provider).await.unwrap();
         let provider = provider["id"].as_str().unwrap_or_else(|| panic!("no id in {provider}")).to_owned();
+        let staff =
+            Some(("application/json", json!({"name": format!("{marker} cashier"), "all_shops": true}).to_string()));
+        let staff: Value = hq.call(Method::POST, "/v1/staff", staff).await.unwrap();
+        let staff = staff["id"].as_str().unwrap_or_else(|| panic!("no id in {staff}")).to_owned();
         let store =
             Store::open(cloud, &hq, &format!("{marker} street"), &folder.join(marker), Arc::clone(now)).await.unwrap();
         let mut lane = store.lane(&format!("till of {marker}")).await.unwrap();
@@ -146,6 +152,7 @@ impl Side {
             code,
             import,
             provider,
+            staff,
             store,
             lane,
             ended_token,
@@ -163,6 +170,7 @@ impl Side {
             self.shop.clone(),
             self.node.clone(),
             self.provider.clone(),
+            self.staff.clone(),
             self.who.email.clone(),
         ]
     }

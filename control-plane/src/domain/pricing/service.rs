@@ -12,7 +12,7 @@ use crate::db::{DbError, TenantTx};
 use crate::domain::catalog::service::{self as catalog, By, CatalogError, Step};
 use crate::domain::catalog::types::{Change, Wanted};
 use crate::domain::fleet::NodeIdentity;
-use crate::domain::{fleet, shops};
+use crate::domain::{fleet, shops, staff};
 use crate::http::IfMatch;
 
 /// Writes a revision of the catalogue down, in the transaction of the change.
@@ -144,6 +144,9 @@ pub async fn downlink(
             let settings = shops::service::settings(&mut tx, who.shop).await?;
             Ok(settings.filter(|settings| settings.version != have).map(Delivery::Shop))
         }
-        Collection::Staff => Ok(None),
+        Collection::Staff => {
+            let staff = staff::service::collection(&mut tx, &app.sealer, who.shop, have).await?;
+            Ok(staff.map(Delivery::Staff))
+        }
     }
 }
