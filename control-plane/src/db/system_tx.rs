@@ -12,6 +12,8 @@ pub enum SystemReason {
     SignIn,
     /// A person's own second factor: looked at, added, taken away.
     SecondFactor,
+    /// A person's own account: name, password, e-mail; who the members of a tenant are.
+    Account,
     /// A tenant is made with its first owner.
     CreateTenant,
     /// A claim code or certificate is matched to its tenant.
@@ -30,6 +32,7 @@ impl SystemReason {
         match self {
             Self::SignIn => "sign_in",
             Self::SecondFactor => "second_factor",
+            Self::Account => "account",
             Self::CreateTenant => "create_tenant",
             Self::Enrolment => "enrolment",
             Self::Keys => "keys",

@@ -45,7 +45,9 @@ pub fn routes() -> OpenApiRouter<App> {
 
 /// Who does which jobs, of every noun.
 pub fn handlers() -> Vec<Handler> {
-    notifications::handlers()
+    let mut all = notifications::handlers();
+    all.extend(identity::account::handlers());
+    all
 }
 
 /// Every page of every noun.

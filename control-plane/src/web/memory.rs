@@ -69,6 +69,11 @@ impl Memory {
         emails.insert(person, Arc::clone(email));
     }
 
+    /// Forgets the e-mail of a person: it is another one now.
+    pub fn forget_email(&self, person: PersonId) {
+        self.emails.lock().unwrap_or_else(PoisonError::into_inner).remove(&person);
+    }
+
     /// A place for one live stream of a tenant; none when there are too many, or too many of this tenant.
     pub fn stream(&self, tenant: TenantId) -> Option<Place> {
         let of_all = Arc::clone(&self.streams).try_acquire_owned().ok()?;

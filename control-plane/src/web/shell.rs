@@ -168,7 +168,7 @@ const ROOMS: [(Nav, &str, &str, &str, Permission); 9] = [
     (Nav::Products, "/products", "Products", "tag", Permission::CatalogRead),
     (Nav::Staff, "/staff", "Staff", "user", Permission::StaffRead),
     (Nav::Nodes, "/nodes", "Nodes", "node", Permission::FleetRead),
-    (Nav::People, "/people", "People", "user", Permission::PeopleRead),
+    (Nav::People, "/people", "People", "people", Permission::PeopleRead),
     (Nav::Company, "/audit", "Audit", "lock", Permission::AuditRead),
 ];
 
@@ -192,7 +192,7 @@ fn banner(caller: &Caller) -> Option<String> {
 
 /// An icon as SVG, hidden from screen readers: the words beside it say it. `{{ crate::web::icon("shop")|safe }}`.
 /// Names: pulse, receipt, shop, node, tag, sun, out, search, check, warn, info, close, upload, plus, arrow, back, clock,
-/// chart, user, wifi-off, bell, lock; any other name draws a circle.
+/// chart, people, user, wifi-off, bell, lock; any other name draws a circle.
 pub fn icon(name: &str) -> String {
     let strokes: &[&str] = match name {
         "pulse" => &["M3 12h4l3-8 4 16 3-8h4"],
@@ -220,6 +220,11 @@ pub fn icon(name: &str) -> String {
         "back" => &["M19 12H5M11 6l-6 6 6 6"],
         "clock" => &["M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18z", "M12 7.5V12l3 2"],
         "chart" => &["M4 20V4M4 20h16", "M8.5 16v-4M12.5 16V8M16.5 16v-6"],
+        "people" => &[
+            "M9 5a3.5 3.5 0 1 1 0 7 3.5 3.5 0 0 1 0-7z",
+            "M2.5 20c.6-3.6 3-5.2 6.5-5.2s5.9 1.6 6.5 5.2",
+            "M15.5 5.2a3.5 3.5 0 0 1 0 6.6M18 15.3c2 .7 3.2 2.3 3.6 4.7",
+        ],
         "user" => &["M12 4a4 4 0 1 1 0 8 4 4 0 0 1 0-8z", "M4.5 20.5c.8-4 3.8-6 7.5-6s6.7 2 7.5 6"],
         "wifi-off" => {
             &["M3 3l18 18", "M5 12.5a10 10 0 0 1 4.5-2.7M14.5 9.8a10 10 0 0 1 4.5 2.7M8.5 16a5 5 0 0 1 7 0M12 19.5h.01"]

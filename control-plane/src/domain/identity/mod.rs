@@ -1,7 +1,9 @@
 //! Identity: people (platform-wide), where they belong, and their sessions. Owns `platform.people`,
 //! `platform.passwords`, `app.memberships`, `app.sessions`, `app.refresh_tokens`.
 
+pub mod account;
 pub mod by_provider;
+mod links;
 mod page_sessions;
 pub mod pages;
 mod places;
@@ -14,6 +16,7 @@ mod store;
 mod tests;
 pub mod types;
 
+pub use account::agent_name;
 pub(crate) use page_sessions::Entered;
 pub(crate) use pages::arrived;
 pub use routes::routes;

@@ -32,6 +32,8 @@ pub fn pages() -> Pages {
         .open(Method::POST, "/sign-in", enter)
         .open(Method::POST, "/sign-in/company", choose)
         .route(Method::POST, "/sign-out", leave)
+        .merge(super::account::pages::pages())
+        .merge(super::account::doors::pages())
 }
 
 #[derive(Template)]

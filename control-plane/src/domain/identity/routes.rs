@@ -15,7 +15,12 @@ use crate::http::{ApiResult, Data, Json};
 
 /// The routes of identity.
 pub fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(login)).routes(routes!(refresh)).routes(routes!(logout)).routes(routes!(me))
+    OpenApiRouter::new()
+        .routes(routes!(login))
+        .routes(routes!(refresh))
+        .routes(routes!(logout))
+        .routes(routes!(me))
+        .merge(super::account::routes::routes())
 }
 
 /// Sign in.

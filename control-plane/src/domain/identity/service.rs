@@ -5,7 +5,7 @@ use protocol::timestamp::Timestamp;
 
 use super::page_sessions::{self, Entered, Entry};
 use super::types::{ChooseTenant, LoginReply, LoginRequest, Me, NeedSecond, Proof, TenantRef, Tokens};
-use super::{places, rules, sessions, store};
+use super::{account, places, rules, sessions, store};
 use crate::app::App;
 use crate::auth::chosen;
 use crate::auth::guard::Caller;
@@ -172,7 +172,7 @@ pub(super) async fn prove(
     tx.save().await?;
     let (id, phc) = person.map(|person| (PersonId::from_uuid(person.person_id), person.phc)).unzip();
     if let Some(too_many) = too_many {
-        return Err(throttled(app, too_many, id, &address).await);
+        return Err(throttled(app, too_many, id, context).await);
     }
     let right = app.hasher.verify(password, phc.flatten()).await?;
     let Some(person) = id.filter(|_| right) else {
@@ -189,7 +189,8 @@ pub(super) async fn prove(
 }
 
 /// Says that there were too many tries; the first of a window is worth a line.
-async fn throttled(app: &App, too_many: TooMany, person: Option<PersonId>, address: &str) -> ApiError {
+async fn throttled(app: &App, too_many: TooMany, person: Option<PersonId>, context: &Context) -> ApiError {
+    let address = network(context.address()).to_string();
     metrics::counter!("tillway_sign_ins_total", "outcome" => "throttled").increment(1);
     if too_many.first {
         let bound = match too_many.bound {
@@ -198,7 +199,13 @@ async fn throttled(app: &App, too_many: TooMany, person: Option<PersonId>, addre
             Bound::Address => "address",
         };
         tracing::warn!(target: "audit", bound, address, known = person.is_some(), "sign-in throttled");
-        let _ = app;
+        if let Some(person) = person {
+            // The refusal stands, whether or not it can be written down.
+            let noted = account::note_everywhere(app, person, context, "account.sign_in_throttled").await;
+            if let Err(error) = noted {
+                tracing::warn!(error = error.message, "a throttled sign-in is missing from the record");
+            }
+        }
     }
     ApiError::rate_limit(
         "too many tries to sign in; wait, then try again, or set a new password by mail",
@@ -325,10 +332,11 @@ pub async fn prune(tx: &mut TenantTx, before: Timestamp) -> Result<u64, DbError>
     store::prune_sessions(tx, before).await
 }
 
-/// Forgets browsers and networks that nobody used since `before`.
+/// Forgets browsers and networks that nobody used since `before`, and links that ended before it.
 ///
 /// # Errors
 /// Whatever the statement met.
 pub async fn prune_places(tx: &mut SystemTx, before: Timestamp) -> Result<u64, DbError> {
+    account::prune_links(tx, before).await?;
     store::prune_places(tx, before).await
 }

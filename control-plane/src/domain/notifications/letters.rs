@@ -54,6 +54,8 @@ pub(super) const fn about(template: &Template) -> &'static str {
         Template::PasswordReset { .. } => "It was a link to set a new password",
         Template::PasswordChanged { .. } => "It said that a password was changed",
         Template::SignInMethod { .. } => "It said that a way to sign in was changed",
+        Template::NewEmail { .. } => "It asked to confirm a new e-mail",
+        Template::EmailChanging { .. } | Template::EmailChanged { .. } => "It said that your e-mail changes",
         Template::TenantApproved { .. } => "It said that your company was approved",
         Template::TenantRefused { .. } => "It said that your company was not approved",
         Template::TenantSuspended { .. } => "It said that your company is suspended",
@@ -133,7 +135,71 @@ fn words(template: &Template) -> Words {
                 vec![format!("{}, from the address {}.", one_line(what), one_line(address)), NOT_YOU.to_owned()],
             )
         },
+        Template::NewEmail { .. } | Template::EmailChanging { .. } | Template::EmailChanged { .. } => {
+            of_email(template)
+        }
         Template::TenantApproved { .. }
+        | Template::TenantRefused { .. }
+        | Template::TenantSuspended { .. }
+        | Template::TenantResumed { .. }
+        | Template::ImpersonationAsked { .. }
+        | Template::MfaReset { .. }
+        | Template::Notice { .. } => of_tenant(template),
+    }
+}
+
+/// The mails about another e-mail.
+fn of_email(template: &Template) -> Words {
+    let words = |subject: &str, said: Vec<String>| Words {
+        subject: subject.to_owned(),
+        paragraphs: said,
+        button: None,
+        small: None,
+    };
+    match template {
+        Template::NewEmail { link, good_for_minutes } => Words {
+            button: Some(("Confirm this address", link.clone())),
+            small: Some(format!("{} If you do not know of it, do nothing.", good_for(*good_for_minutes))),
+            ..words(
+                "Confirm your new e-mail",
+                vec!["Somebody who signs in at Tillway wants to use this address from now on.".to_owned()],
+            )
+        },
+        Template::EmailChanging { to, address, link, good_for_minutes } => Words {
+            button: Some(("Stop the change", link.clone())),
+            small: Some(good_for(*good_for_minutes)),
+            ..words(
+                "Your e-mail is about to change",
+                vec![
+                    format!(
+                        "Somebody who knows your password asked, from the address {}, that {} signs you in from now on.",
+                        one_line(address),
+                        one_line(to)
+                    ),
+                    "If it was you, do nothing. If not, stop it and set a new password at once.".to_owned(),
+                ],
+            )
+        },
+        Template::EmailChanged { to, address, link } => Words {
+            button: Some(("Set a new password", link.clone())),
+            ..words(
+                "Your e-mail was changed",
+                vec![
+                    format!(
+                        "From now on {} signs you in at Tillway; it was confirmed from the address {}.",
+                        one_line(to),
+                        one_line(address)
+                    ),
+                    "If it was not you, tell whoever runs your company's account.".to_owned(),
+                ],
+            )
+        },
+        Template::ConfirmEmail { .. }
+        | Template::Invitation { .. }
+        | Template::PasswordReset { .. }
+        | Template::PasswordChanged { .. }
+        | Template::SignInMethod { .. }
+        | Template::TenantApproved { .. }
         | Template::TenantRefused { .. }
         | Template::TenantSuspended { .. }
         | Template::TenantResumed { .. }
@@ -203,6 +269,9 @@ fn of_tenant(template: &Template) -> Words {
         | Template::Invitation { .. }
         | Template::PasswordReset { .. }
         | Template::PasswordChanged { .. }
-        | Template::SignInMethod { .. } => words("Tillway".to_owned(), Vec::new()),
+        | Template::SignInMethod { .. }
+        | Template::NewEmail { .. }
+        | Template::EmailChanging { .. }
+        | Template::EmailChanged { .. } => words("Tillway".to_owned(), Vec::new()),
     }
 }

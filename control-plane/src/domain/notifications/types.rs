@@ -22,6 +22,12 @@ pub enum Template {
     PasswordChanged { address: String, link: String },
     /// A way to sign in was added or removed, such as "The passkey “Laptop” was added".
     SignInMethod { what: String, address: String, link: String },
+    /// Somebody wants this address to be their e-mail from now on: is it theirs?
+    NewEmail { link: String, good_for_minutes: u32 },
+    /// To the old address: the e-mail is about to be another one. The link stops it.
+    EmailChanging { to: String, address: String, link: String, good_for_minutes: u32 },
+    /// To the old address and the new one: the e-mail is another one now.
+    EmailChanged { to: String, address: String, link: String },
     /// The platform took a tenant in.
     TenantApproved { tenant: String, link: String },
     /// The platform did not.

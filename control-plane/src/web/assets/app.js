@@ -15,6 +15,8 @@
       drawAll();
     }
     event.target.closest("[data-dismiss]")?.closest(".toast")?.remove();
+    const show = event.target.closest("[data-show]");
+    if (show) { const field = document.getElementById(show.dataset.show), hidden = field.type === "password"; field.type = hidden ? "text" : "password"; show.textContent = hidden ? "Hide" : "Show"; show.setAttribute("aria-pressed", String(hidden)); field.focus(); }
     const copy = event.target.closest("[data-copy]");
     if (copy) navigator.clipboard.writeText(document.getElementById(copy.dataset.copy).value).then(() => { const said = copy.textContent; copy.textContent = "Copied"; setTimeout(() => { copy.textContent = said; }, 1500); });
     for (const menu of document.querySelectorAll("details.menu[open], details.pick[open]")) if (!menu.contains(event.target)) menu.open = false;
@@ -37,6 +39,7 @@
   addEventListener("pageshow", () => { for (const form of document.querySelectorAll("form[data-sent]")) { delete form.dataset.sent; for (const b of form.querySelectorAll("[data-working]")) { delete b.dataset.working; b.removeAttribute("aria-disabled"); } } });
   for (const toast of document.querySelectorAll(".toast.ok")) setTimeout(() => toast.remove(), 7000);
 
+  for (const show of document.querySelectorAll("[data-show]")) { const field = document.getElementById(show.dataset.show); show.hidden = false; show.setAttribute("aria-label", `Show or hide: ${field.labels[0]?.textContent || "the password"}`); field.form?.addEventListener("submit", () => { field.type = "password"; }); }
   if (navigator.clipboard) for (const button of document.querySelectorAll("[data-copy]")) button.hidden = false;
 
   const ago = (seconds) => seconds < 45 ? "just now" : seconds < 3600 ? `${Math.round(seconds / 60)}\u00a0min ago`

@@ -1,5 +1,6 @@
 //! Signing in and out, on a real database.
 
+mod account;
 mod attack;
 mod tokens;
 

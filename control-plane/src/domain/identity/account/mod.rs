@@ -1,0 +1,100 @@
+//! A person's own account: who they are, their password, their e-mail, their sessions. What concerns the person is the
+//! platform's: one transaction, which also asks for the job that ends sessions. What concerns sessions is each tenant's: one
+//! transaction each, with its line in the record, at once; the job does it again should the process end in between.
+
+mod agent;
+pub mod doors;
+pub mod email;
+pub mod pages;
+pub mod password;
+pub mod profile;
+pub mod routes;
+pub mod sessions;
+pub(super) mod store;
+pub mod types;
+
+pub use agent::agent_name;
+pub(super) use store::prune_links;
+
+use protocol::id::{PersonId, TenantId};
+use protocol::timestamp::Timestamp;
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+use self::store::Which;
+use crate::app::App;
+use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
+use crate::domain::audit::{self, Actor, Entry};
+use crate::http::ApiResult;
+use crate::http::context::Context;
+use crate::jobs::{Handler, Job, JobError, Work};
+
+const END: &str = "account.end_sessions";
+
+/// Who does the jobs of accounts.
+pub fn handlers() -> Vec<Handler> {
+    vec![Handler::new(END, end_again), Handler::new(password::FORGOT, password::answer_forgot)]
+}
+
+/// Sessions to be ended wherever the person belongs.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+struct Ending {
+    person: PersonId,
+    /// The one that stays.
+    but: Option<Uuid>,
+    /// Those that began later stay: somebody signed in with what is good now.
+    before: Timestamp,
+}
+
+impl Ending {
+    /// The job that sees to it whatever happens.
+    fn job(&self, now: Timestamp) -> Result<Job, serde_json::Error> {
+        Ok(Job::new(END, serde_json::to_value(self)?, now))
+    }
+
+    /// Ends them, tenant by tenant. Each tenant that is concerned has a line in its record; `always` also without a session
+    /// that ended.
+    async fn carry_out(&self, app: &App, actor: Actor, action: &'static str, always: bool) -> Result<(), DbError> {
+        let tenants = {
+            let mut tx = SystemTx::begin(&app.db, SystemReason::Account).await?;
+            store::tenants_of(&mut tx, self.person).await?
+        };
+        for tenant in tenants {
+            let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
+            let which = self.but.map_or(Which::All, Which::Others);
+            let ended = store::end(&mut tx, self.person, which, "password_changed", self.before).await?;
+            if always || ended > 0 {
+                let entry =
+                    Entry::new(action, "person", self.person).diff(serde_json::json!({ "sessions_ended": ended }));
+                audit::service::record(&mut tx, actor, &entry, app.clock.now()).await?;
+            }
+            tx.save().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn end_again(app: App, work: Work) -> Result<(), JobError> {
+    let ending: Ending = serde_json::from_value(work.payload).map_err(|error| JobError::Never(error.to_string()))?;
+    Ok(ending.carry_out(&app, Actor::JOB, "account.sessions_ended", false).await?)
+}
+
+/// A line in the record of every tenant that a person belongs to, about what they did at an open door.
+pub(super) async fn note_everywhere(
+    app: &App,
+    person: PersonId,
+    context: &Context,
+    action: &'static str,
+) -> ApiResult<()> {
+    let tenants = {
+        let mut tx = SystemTx::begin(&app.db, SystemReason::Account).await?;
+        store::tenants_of(&mut tx, person).await?
+    };
+    for tenant in tenants {
+        let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
+        let actor = Actor::door(Some(person), context.id());
+        audit::service::record(&mut tx, actor, &Entry::new(action, "person", person), app.clock.now()).await?;
+        tx.save().await?;
+    }
+    Ok(())
+}
