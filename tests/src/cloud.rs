@@ -32,9 +32,20 @@ impl Cloud {
     /// # Errors
     /// Why it did not start.
     pub async fn start(now: Arc<AtomicI64>) -> anyhow::Result<Self> {
+        Self::start_with(now, |config| config).await
+    }
+
+    /// The same with other settings than the usual ones.
+    ///
+    /// # Errors
+    /// Why it did not start.
+    pub async fn start_with(
+        now: Arc<AtomicI64>,
+        change: impl FnOnce(ServeConfig) -> ServeConfig,
+    ) -> anyhow::Result<Self> {
         crate::trust::install();
         let (database, state) = (TestDb::new().await, tempfile::tempdir()?);
-        let config = ServeConfig::for_tests(database.db.clone(), state.path().to_owned());
+        let config = change(ServeConfig::for_tests(database.db.clone(), state.path().to_owned()));
         let running = start(config, Clock::Manual(now)).await?;
         let (address, app) = (format!("http://{}", running.http), running.app.clone());
         Ok(Self { running: Some(running), address, app, _state: state, _database: database })

@@ -8,8 +8,7 @@ use protocol::timestamp::Timestamp;
 
 use super::rules::{PAGE_MILLIS, PageKey, email_key};
 use super::service::signed_in;
-use super::store as sessions;
-use super::store::NewSession;
+use super::store as people;
 use crate::app::App;
 use crate::db::{SystemReason, SystemTx, TenantTx};
 use crate::http::ApiResult;
@@ -42,19 +41,18 @@ pub async fn begin(
     let address = context.address().to_string();
     let expires = now.plus_millis(PAGE_MILLIS);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
-    let new = NewSession {
+    let new = store::NewSession {
         session,
         person,
         address: &address,
         agent: context.agent(),
-        method: "sso",
-        mfa: proof.mfa,
         now,
         expires,
+        page: key.hash(),
+        mfa: proof.mfa.then_some(now),
+        fresh: proof.fresh.then_some(now),
     };
-    sessions::insert_session(&mut tx, &new).await?;
-    sessions::set_page_key(&mut tx, session, &key.hash()).await?;
-    store::set_proof(&mut tx, session, proof.mfa.then_some(now), proof.fresh.then_some(now)).await?;
+    store::insert_session(&mut tx, &new).await?;
     tx.save().await?;
     signed_in(person, tenant, context);
     Ok(key.text())
@@ -72,7 +70,7 @@ pub async fn newcomer(app: &App, tx: &mut TenantTx, email: &str, now: Timestamp)
     let made = store::newcomer(&mut system, PersonId::from_uuid(rng::id(now)), email.trim(), &key, now).await?;
     system.save().await?;
     if let Some(person) = made {
-        sessions::insert_member(tx, person, now).await?;
+        people::insert_member(tx, person, now).await?;
     }
     Ok(made)
 }

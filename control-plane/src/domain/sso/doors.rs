@@ -11,11 +11,12 @@ use serde::Deserialize;
 use uuid::Uuid;
 
 use super::fault::Fault;
-use super::flow::{self, Back, Done, Failed};
+use super::flow::{self, Back, Done, Failed, Wish};
 use super::rules::Browser;
 use super::service;
 use super::types::{Linked, Offer};
 use crate::app::App;
+use crate::domain::identity;
 use crate::domain::identity::rules::PAGE_MILLIS;
 use crate::http::context::Context;
 use crate::http::error::Code;
@@ -117,6 +118,9 @@ struct Start {
     provider: Uuid,
     #[serde(default)]
     next: String,
+    /// Whether they shall prove themselves again.
+    #[serde(default)]
+    anew: bool,
 }
 
 /// Away to the provider. A link, not a form: the rules of our pages let no form end at another host.
@@ -126,7 +130,8 @@ async fn start(State(app): State<App>, context: Context, Query(start): Query<Sta
     let browser = browser_of(&parts, way).unwrap_or_else(|| Browser::new(rng::bytes()));
     let next = own_path(&start.next).unwrap_or("/");
     let tenant = TenantId::from_uuid(start.tenant);
-    let mut response = match flow::begin(&app, &context, (tenant, start.provider), browser, None, next).await {
+    let wish = Wish { link: None, anew: start.anew, next };
+    let mut response = match flow::begin(&app, &context, (tenant, start.provider), browser, wish).await {
         Ok(url) => respond::away(url.as_str()),
         Err(fault) => failed(Failed { fault, tenant: Some(tenant) })?,
     };
@@ -141,7 +146,11 @@ async fn callback(State(app): State<App>, context: Context, Query(back): Query<B
     let session = PageCaller::from_request_parts(&mut parts, &app).await.ok();
     let ended = flow::finish(&app, &context, browser, session.as_ref().map(|page| page.caller), back).await;
     match (ended, session) {
-        (Ok(Done::In { key, next }), _) => {
+        (Ok(Done::In { key, next }), before) => {
+            if let Some(before) = before {
+                // One browser, one session: the new one proves more, or somebody else.
+                identity::service::logout(&app, &before.caller).await?;
+            }
             let mut response = respond::see_other(own_path(&next).unwrap_or("/"));
             let line = cookie::write(way, way.session_name(), &key, PAGE_MILLIS / 1_000);
             response.headers_mut().append(header::SET_COOKIE, line);
@@ -211,12 +220,14 @@ fn failed(why: Failed) -> PageResult {
 struct Mine {
     shell: Shell,
     accounts: Vec<Linked>,
+    tenant: TenantId,
 }
 
 async fn mine(State(app): State<App>, caller: PageCaller) -> PageResult {
     let mut tx = caller.begin(&app).await?;
     let accounts = service::linked(&mut tx, caller.caller.person).await?;
-    caller.page(&Mine { shell: Shell::new(&caller, Nav::Shops, "Company accounts"), accounts })
+    let tenant = caller.caller.tenant;
+    caller.page(&Mine { shell: Shell::new(&caller, Nav::Shops, "Company accounts"), accounts, tenant })
 }
 
 #[derive(Template)]
@@ -239,7 +250,8 @@ async fn link(
     let way = Way::of(&parts, &app);
     let browser = browser_of(&parts, way).unwrap_or_else(|| Browser::new(rng::bytes()));
     let tenant = caller.caller.tenant;
-    let mut response = match flow::begin(&app, &context, (tenant, id), browser, Some(&caller.caller), "/me/sso").await {
+    let wish = Wish { link: Some(&caller.caller), anew: false, next: "/me/sso" };
+    let mut response = match flow::begin(&app, &context, (tenant, id), browser, wish).await {
         // A page, not a redirect: the rules of our pages let no form end at another host.
         Ok(url) => respond::html(StatusCode::OK, &Onward { url: url.as_str() })?,
         Err(Fault::Off) => return Err(ApiError::not_found("provider").into()),

@@ -43,6 +43,17 @@ pub struct Back {
     pub iss: Option<String>,
 }
 
+/// What somebody goes away for.
+#[derive(Clone, Copy, Debug)]
+pub struct Wish<'a> {
+    /// To link the account to this caller, instead of signing in.
+    pub link: Option<&'a Caller>,
+    /// To prove themselves again, even if the provider knows them still.
+    pub anew: bool,
+    /// Where to go on afterwards: a path of ours.
+    pub next: &'a str,
+}
+
 /// How it ended well.
 #[derive(Debug)]
 pub enum Done {
@@ -134,7 +145,7 @@ impl Trip<'_> {
     }
 }
 
-/// Sends somebody away to a provider. `link`: to link the account to who is signed in, instead of signing in.
+/// Sends somebody away to a provider.
 ///
 /// # Errors
 /// [`Fault`]; it is counted and written down.
@@ -143,8 +154,7 @@ pub async fn begin(
     context: &Context,
     (tenant, provider): (TenantId, Uuid),
     browser: Browser,
-    link: Option<&Caller>,
-    next: &str,
+    Wish { link, anew, next }: Wish<'_>,
 ) -> Result<Url, Fault> {
     let now = app.clock.now();
     let trip = Trip { app, context, tenant, provider, browser, now };
@@ -168,7 +178,7 @@ pub async fn begin(
     tx.save().await?;
     let redirect = service::redirect_uri(app);
     let client = Client { issuer: &row.issuer, id: &row.client_id, secret: "", redirect: &redirect };
-    let asked = oidc::Provider::new(&app.outbound, &app.sso, now).authorize(client, trip.secrets(&state)).await;
+    let asked = oidc::Provider::new(&app.outbound, &app.sso, now).authorize(client, trip.secrets(&state), anew).await;
     if let Err(fault) = &asked {
         trip.failed(fault).await?;
     }

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, UNIX_EPOCH};
 
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
-    CoreGrantType, CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJsonWebKey,
+    CoreAuthDisplay, CoreAuthPrompt, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient,
+    CoreClientAuthMethod, CoreGrantType, CoreIdToken, CoreIdTokenClaims, CoreIdTokenVerifier, CoreJsonWebKey,
     CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm, CoreResponseMode,
     CoreResponseType, CoreSubjectIdentifierType, CoreUserInfoClaims,
 };
@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::fault::Fault;
-use super::rules::{SKEW_MILLIS, TOKEN_MILLIS};
+use super::rules::{SIGNED_IN_MILLIS, SKEW_MILLIS, TOKEN_MILLIS};
 use crate::outbound::{Outbound, OutboundError};
 
 /// Providers whose words are remembered; beyond it all are forgotten and asked for again.
@@ -202,8 +202,8 @@ impl<'a> Provider<'a> {
         Ok((metadata.authorization_endpoint().to_string(), names))
     }
 
-    /// Where to send the browser.
-    pub(super) async fn authorize(&self, client: Client<'_>, secrets: Secrets) -> Result<Url, Fault> {
+    /// Where to send the browser. `anew`: the person signs in there again, whatever they did before.
+    pub(super) async fn authorize(&self, client: Client<'_>, secrets: Secrets, anew: bool) -> Result<Url, Fault> {
         let metadata = self.metadata(client.issuer, false).await?;
         let redirect = RedirectUrl::new(client.redirect.to_owned()).map_err(|_| Fault::Address)?;
         let us = CoreClient::from_provider_metadata((*metadata).clone(), ClientId::new(client.id.to_owned()), None)
@@ -211,12 +211,14 @@ impl<'a> Provider<'a> {
         let Secrets { state, nonce, verifier } = secrets;
         let flow = CoreAuthenticationFlow::AuthorizationCode;
         let challenge = PkceCodeChallenge::from_code_verifier_sha256(&PkceCodeVerifier::new(verifier));
-        let (url, _, _) = us
+        let asked = us
             .authorize_url(flow, move || CsrfToken::new(state), move || Nonce::new(nonce))
             .add_scope(Scope::new("email".to_owned()))
             .add_scope(Scope::new("profile".to_owned()))
-            .set_pkce_challenge(challenge)
-            .url();
+            .set_pkce_challenge(challenge);
+        let longest = Duration::from_millis(if anew { 0 } else { SIGNED_IN_MILLIS.unsigned_abs() });
+        let asked = asked.set_max_age(longest);
+        let (url, _, _) = if anew { asked.add_prompt(CoreAuthPrompt::Login).url() } else { asked.url() };
         Ok(url)
     }
 
@@ -237,7 +239,7 @@ impl<'a> Provider<'a> {
         let (id, secret) = (ClientId::new(client.id.to_owned()), ClientSecret::new(client.secret.to_owned()));
         let us = CoreClient::from_provider_metadata((*metadata).clone(), id, Some(secret))
             .set_redirect_uri(redirect)
-            .set_auth_type(auth_type(&metadata));
+            .set_auth_type(auth_type(&metadata, client));
         let exchange = us.exchange_code(AuthorizationCode::new(code)).map_err(|_| Fault::Metadata)?;
         let exchange = exchange.set_pkce_verifier(PkceCodeVerifier::new(secrets.verifier));
         let answer = exchange.request_async(&self.door).await.map_err(|error| {
@@ -277,11 +279,17 @@ impl<'a> Provider<'a> {
         let id = ClientId::new(id.to_owned());
         let now = self.now;
         let late = at(now.plus_millis(-SKEW_MILLIS));
+        let signed_in_after = now.plus_millis(-SIGNED_IN_MILLIS - SKEW_MILLIS);
         // Without a secret: the verifier knows no shared key, whatever the token's header says.
         let verifier =
             CoreIdTokenVerifier::new_public_client(id.clone(), metadata.issuer().clone(), metadata.jwks().clone())
                 .set_allowed_algs(ALGORITHMS)
                 .set_time_fn(move || late.into())
+                // A provider that says nothing is taken; it only proves less.
+                .set_auth_time_verifier_fn(move |at| {
+                    let old = at.is_some_and(|at| at.timestamp_millis() < signed_in_after.0);
+                    if old { Err("signed in too long ago".to_owned()) } else { Ok(()) }
+                })
                 .set_issue_time_verifier_fn(move |issued| {
                     let age = now.0.saturating_sub(issued.timestamp_millis());
                     let fits = (-SKEW_MILLIS..=TOKEN_MILLIS).contains(&age);
@@ -317,14 +325,16 @@ fn accepted(metadata: &Metadata) -> Vec<CoreJwsSigningAlgorithm> {
     ALGORITHMS.into_iter().filter(|alg| offered.contains(alg)).collect()
 }
 
-/// `client_secret_basic`, as the standard has it when a provider says nothing; the body only where nothing else will do.
-fn auth_type(metadata: &Metadata) -> AuthType {
+/// `client_secret_basic`, as the standard has it when a provider says nothing; the body only where nothing else will do, or
+/// where a provider takes both: with a secret that the header must carry encoded, some do not decode it.
+fn auth_type(metadata: &Metadata, client: Client<'_>) -> AuthType {
     let methods = metadata.token_endpoint_auth_methods_supported();
-    let only_post = methods.is_some_and(|methods| {
-        !methods.contains(&CoreClientAuthMethod::ClientSecretBasic)
-            && methods.contains(&CoreClientAuthMethod::ClientSecretPost)
+    let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*-._".contains(&byte));
+    let post = methods.is_some_and(|methods| {
+        let both = methods.contains(&CoreClientAuthMethod::ClientSecretBasic);
+        methods.contains(&CoreClientAuthMethod::ClientSecretPost) && !(both && plain(client.id) && plain(client.secret))
     });
-    if only_post { AuthType::RequestBody } else { AuthType::BasicAuth }
+    if post { AuthType::RequestBody } else { AuthType::BasicAuth }
 }
 
 fn proved(claims: &CoreIdTokenClaims) -> Result<Proved, Fault> {
@@ -351,7 +361,7 @@ fn fault_of(error: &ClaimsVerificationError) -> Fault {
         return if algorithm { Fault::Algorithm } else { Fault::Signature };
     }
     let known = [
-        (matches!(error, Wrong::Expired(_)), Fault::Expired),
+        (matches!(error, Wrong::Expired(_) | Wrong::InvalidAuthTime(_)), Fault::Expired),
         (matches!(error, Wrong::InvalidAudience(_)), Fault::Audience),
         (matches!(error, Wrong::InvalidIssuer(_)), Fault::Issuer),
         (matches!(error, Wrong::InvalidNonce(_)), Fault::Nonce),

@@ -25,6 +25,9 @@ pub const BROWSER_FAILURES: i32 = 3;
 pub const ADDRESS_FAILURES: i32 = 9;
 /// How far the clocks of a provider and of head office may be apart, in milliseconds.
 pub const SKEW_MILLIS: i64 = 60 * 1_000;
+/// How long ago somebody may have signed in at the provider, in milliseconds: as long as a page session lasts unused. The
+/// provider is asked for it, and what it answers is checked.
+pub const SIGNED_IN_MILLIS: i64 = 12 * 3_600 * 1_000;
 /// Oldest identity token that is taken, by its time of issue: it was asked for a moment ago.
 pub const TOKEN_MILLIS: i64 = 10 * 60 * 1_000;
 

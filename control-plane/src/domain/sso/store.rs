@@ -138,7 +138,7 @@ pub(super) async fn delete(tx: &mut TenantTx, provider: Uuid) -> Result<bool, Db
 pub(super) async fn tenants_of_domain(tx: &mut SystemTx, domain: &str) -> Result<Vec<(Uuid, String)>, DbError> {
     Ok(sqlx::query_as(
         "SELECT DISTINCT t.tenant_id, t.name FROM app.sso_domains d JOIN app.tenants t USING (tenant_id)
-         WHERE d.domain = $1 AND t.suspended_at IS NULL AND EXISTS (
+         WHERE d.domain = $1 AND t.closed_at IS NULL AND EXISTS (
            SELECT FROM app.memberships m JOIN platform.people p USING (person_id)
              JOIN platform.passwords w USING (person_id)
            WHERE m.tenant_id = d.tenant_id AND m.ended_at IS NULL AND split_part(p.email_key, '@', 2) = d.domain)

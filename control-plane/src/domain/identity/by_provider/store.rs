@@ -7,18 +7,40 @@ use uuid::Uuid;
 use crate::clock::utc;
 use crate::db::{DbError, SystemTx, TenantTx};
 
-/// What a session proves: a second factor, and that the person was there just now.
-pub(super) async fn set_proof(
-    tx: &mut TenantTx,
-    session: Uuid,
-    mfa: Option<Timestamp>,
-    fresh: Option<Timestamp>,
-) -> Result<(), DbError> {
+/// A page session as it begins, and what it proves: a second factor, and that the person was there just now.
+#[derive(Debug)]
+pub(super) struct NewSession<'a> {
+    pub(super) session: Uuid,
+    pub(super) person: PersonId,
+    pub(super) address: &'a str,
+    pub(super) agent: &'a str,
+    pub(super) now: Timestamp,
+    pub(super) expires: Timestamp,
+    pub(super) page: [u8; 32],
+    pub(super) mfa: Option<Timestamp>,
+    pub(super) fresh: Option<Timestamp>,
+}
+
+pub(super) async fn insert_session(tx: &mut TenantTx, new: &NewSession<'_>) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
-    let sql = "UPDATE app.sessions SET mfa_at = $3, stepped_up_at = $4 WHERE tenant_id = $1 AND session_id = $2";
-    let done =
-        sqlx::query(sql).bind(tenant).bind(session).bind(mfa.map(utc)).bind(fresh.map(utc)).execute(tx.conn()).await?;
-    if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound) }
+    sqlx::query(
+        "INSERT INTO app.sessions (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent, method,
+           page_hash, mfa_at, stepped_up_at)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'sso', $8, $9, $10)",
+    )
+    .bind(tenant)
+    .bind(new.session)
+    .bind(new.person.as_uuid())
+    .bind(utc(new.now))
+    .bind(utc(new.expires))
+    .bind(new.address)
+    .bind(new.agent)
+    .bind(new.page.as_slice())
+    .bind(new.mfa.map(utc))
+    .bind(new.fresh.map(utc))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
 }
 
 /// A person without a password. One who is there already is taken only if they are nobody: neither password nor any

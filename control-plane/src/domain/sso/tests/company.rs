@@ -1,7 +1,7 @@
 //! An honest provider: added, tried, linked, used, enforced, removed.
 
+use super::issuer::Lie;
 use super::*;
-use crate::domain::sso::tests::issuer::Lie;
 use crate::http::testing::{ask, call, signed_in};
 use axum::body::Body;
 use axum::http::Method;
@@ -155,4 +155,96 @@ async fn a_provider_that_is_the_only_way_in_is_asked_for_and_never_gone_around()
     let down = other.get(&rig.start(&provider)).await;
     assert_eq!(down.status, 403, "a broken answer: {}", down.text);
     assert_eq!(other.post("/sign-in", &[("email", &rig.owner), ("password", PASSWORD)]).await.status, 403);
+}
+
+/// What the newest session proves: a second factor, and that somebody was there just now.
+async fn newest(rig: &Rig) -> (bool, bool) {
+    let mut admin = rig.test.superuser().await;
+    let newest = "SELECT mfa_at IS NOT NULL, stepped_up_at IS NOT NULL FROM app.sessions WHERE method = 'sso'
+        ORDER BY session_id DESC LIMIT 1";
+    sqlx::query_as(newest).fetch_one(&mut admin).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_session_proves_what_the_provider_says_and_no_more() {
+    let rig = Rig::new().await;
+    let provider = rig.provider(&[]).await;
+    rig.link(&provider).await;
+    let now = NOW.0 / 1_000;
+    for (claims, proves) in [
+        (json!({}), (false, false)),
+        (json!({ "amr": ["pwd"], "auth_time": now - 3_600 }), (false, false)),
+        (json!({ "amr": ["pwd", "otp"], "auth_time": now - 3_600 }), (true, false)),
+        (json!({ "amr": ["pwd", "mfa"], "auth_time": now - 5 }), (true, true)),
+        (json!({ "auth_time": now - 5, "acr": "gold" }), (false, true)),
+    ] {
+        rig.issuer.lies(Lie { claims: claims.clone(), ..Lie::default() });
+        let mut browser = Browser::new(&rig.app);
+        assert_eq!(rig.visit(&mut browser, &provider).await.location(), "/shops");
+        assert_eq!(newest(&rig).await, proves, "{claims}");
+        rig.app.clock.advance_millis(1);
+    }
+    // Whoever was long away at the provider may read and not change what is sensitive, until they prove themselves again.
+    rig.issuer.lies(Lie::default());
+    let mut browser = Browser::new(&rig.app);
+    rig.visit(&mut browser, &provider).await;
+    let aside = browser.get("/settings/sso/new").await;
+    assert!(aside.location().starts_with("/me/confirm"), "{} {}", aside.status, aside.location());
+    let away = browser.get(&format!("{}&anew=true", rig.start(&provider))).await;
+    assert!(away.location().contains("prompt=login") && away.location().contains("max_age=0"), "{}", away.location());
+    rig.issuer.lies(Lie { claims: json!({ "auth_time": now }), ..Lie::default() });
+    assert_eq!(browser.get(&rig.issuer.visit(away.location())).await.location(), "/shops");
+    assert_eq!(browser.get("/settings/sso/new").await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn newcomers_come_in_with_a_role_and_nobody_s_e_mail_is_taken() {
+    let rig = Rig::new().await;
+    let provider = rig.provider(&[("newcomer_role", "accountant")]).await;
+    let says = |claims: Value| rig.issuer.lies(Lie { claims, ..Lie::default() });
+    for (name, claims) in [
+        ("email_taken", json!({ "sub": "mallory", "email": "OWNER@bakers.example" })),
+        ("email_not_accepted", json!({ "sub": "mallory", "email": "mallory@elsewhere.example" })),
+        ("email_not_accepted", json!({ "sub": "mallory", "email_verified": false })),
+        ("email_not_accepted", json!({ "sub": "mallory", "email_verified": null })),
+        ("email_not_accepted", json!({ "sub": "mallory", "email": null })),
+    ] {
+        says(claims.clone());
+        let before = rig.rows().await;
+        let refused = rig.visit(&mut Browser::new(&rig.app), &provider).await;
+        assert!(refused.status == 403 && refused.text.contains(name), "{claims}: {}", refused.text);
+        assert_eq!(rig.rows().await, before, "{claims}");
+    }
+    says(json!({}));
+    let mut alice = Browser::new(&rig.app);
+    assert_eq!(rig.visit(&mut alice, &provider).await.location(), "/shops");
+    assert!(alice.get("/shops").await.text.contains("alice@bakers.example"));
+    assert_eq!(alice.get("/settings/sso").await.status, StatusCode::FORBIDDEN, "an accountant sees no providers");
+    // The same account is the same person, whatever its e-mail is now; and only once somebody new.
+    says(json!({ "email": "alice.baker@bakers.example" }));
+    let before = rig.rows().await;
+    assert_eq!(rig.visit(&mut Browser::new(&rig.app), &provider).await.location(), "/shops");
+    let after = rig.rows().await;
+    assert_eq!((&after["people"], &after["identities"]), (&before["people"], &before["identities"]));
+    // What was done stands in the record, with the doors' own entries.
+    let mut admin = rig.test.superuser().await;
+    let of = "SELECT array_agg(DISTINCT action) FROM app.audit WHERE tenant_id = $1 AND action LIKE 'sso.%'";
+    let told: Vec<String> = sqlx::query_scalar(of).bind(rig.tenant.as_uuid()).fetch_one(&mut admin).await.unwrap();
+    assert_eq!(told, ["sso.newcomer", "sso.provider_added", "sso.refused", "sso.signed_in"]);
+    // Nobody brings newcomers in above themselves, or as an owner.
+    let mut owner = rig.owner().await;
+    let page = owner.get(&format!("/settings/sso/{provider}")).await;
+    let (csrf, seen) = (page.hidden("csrf"), page.hidden("seen"));
+    for role in ["owner", "platform_admin", "nonsense"] {
+        let fields = [
+            ("csrf", csrf.as_str()),
+            ("seen", &seen),
+            ("label", "x"),
+            ("client_id", "x"),
+            ("domains", "bakers.example"),
+            ("enabled", "1"),
+            ("newcomer_role", role),
+        ];
+        assert_eq!(owner.post(&format!("/settings/sso/{provider}"), &fields).await.status, 422, "{role}");
+    }
 }

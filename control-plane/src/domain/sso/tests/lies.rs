@@ -18,9 +18,12 @@ async fn lie(rig: &Rig, provider: &str, lie: Lie) -> String {
         assert!(!page.text.contains(inner), "{inner} in {}", page.text);
     }
     // Each of them by itself: failures in a row are another story.
-    rig.app.clock.advance_millis(0);
+    rig.app.clock.advance_millis(1);
     let mut admin = rig.test.superuser().await;
     sqlx::query("DELETE FROM app.sso_failures").execute(&mut admin).await.unwrap();
+    let told = "SELECT diff->>'why' FROM app.audit WHERE action = 'sso.refused' ORDER BY audit_id DESC LIMIT 1";
+    let told: String = sqlx::query_scalar(told).fetch_one(&mut admin).await.unwrap();
+    assert!(page.text.contains(&told), "the record says {told}, the page {}", page.text);
     page.text.split("<span class=\"mono\">").nth(1).unwrap_or(&page.text).split('<').next().unwrap().to_owned()
 }
 
@@ -51,6 +54,7 @@ async fn no_token_is_believed_that_is_not_for_us_now_from_them() {
         ("expired", claim("exp", json!(now - 61))),
         ("expired", claim("iat", json!(now + 120))),
         ("expired", claim("iat", json!(now - 3_600))),
+        ("expired", claim("auth_time", json!(now - 13 * 3_600))),
         ("no_token", claim("sub", json!(""))),
         ("signature", claim("at_hash", json!("AAAAAAAAAAAAAAAAAAAAAA"))),
         ("mix_up", Lie { iss: Some("https://evil.example".to_owned()), ..Lie::default() }),
