@@ -41,7 +41,10 @@ impl Hq {
         let made = tenants::service::create(app, "one", "owner@example.org", "correct horse battery").await.unwrap();
         let mut tx = TenantTx::begin(&app.db, made.tenant).await.unwrap();
         let new = shops::types::NewShop::plain("Corner shop", "Europe/London", "GBP");
-        let shop = shops::service::create(&mut tx, &new, app.clock.now()).await.unwrap().id;
+        let shop = shops::service::create(&mut tx, control_plane::domain::audit::Actor::COMMAND, &new, app.clock.now())
+            .await
+            .unwrap()
+            .id;
         tx.save().await.unwrap();
         Self { running, tenant: made.tenant, shop, test, _state: state }
     }

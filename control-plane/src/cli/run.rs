@@ -15,6 +15,7 @@ use crate::auth::seal::Sealer;
 use crate::clock::Clock;
 use crate::config::{Database, ServeConfig};
 use crate::db::{TenantTx, Urls, migrate};
+use crate::domain::audit::Actor;
 use crate::domain::fleet::{ClaimMade, Fleet, FleetError, NewClaim};
 use crate::domain::{fleet, shops, tenants};
 use crate::http::ApiError;
@@ -65,7 +66,7 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
             };
             with_app(&place, async |app| {
                 let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
-                let shop = shops::service::create(&mut tx, &new, app.clock.now()).await?;
+                let shop = shops::service::create(&mut tx, Actor::COMMAND, &new, app.clock.now()).await?;
                 tx.save().await?;
                 Ok(json!({ "id": shop.id }))
             })

@@ -2,7 +2,6 @@
 //! the CSV that can be downloaded. What a line may say is `import`'s business.
 
 use protocol::collection::Collection;
-use protocol::id::{PersonId, TenantId};
 use protocol::limits;
 use uuid::Uuid;
 
@@ -11,6 +10,7 @@ use super::store;
 use super::types::{ImportReport, ImportSummary, KeptLine, LineReport, Outcome};
 use super::upload::Upload;
 use crate::app::App;
+use crate::auth::guard::Caller;
 use crate::clock::utc;
 use crate::db::{DbError, TenantTx};
 use crate::domain::pricing::types::Source;
@@ -23,10 +23,11 @@ const ZSTD_LEVEL: i32 = 3;
 ///
 /// # Errors
 /// [`CatalogError::File`] when nothing of it can be read; nothing is kept then.
-pub async fn run(app: &App, tenant: TenantId, person: PersonId, upload: Upload) -> Result<Uuid, CatalogError> {
+pub async fn run(app: &App, caller: &Caller, upload: Upload) -> Result<Uuid, CatalogError> {
     let now = app.clock.now();
     let parsed = service::read_file(upload.csv).await?;
-    let by = By { person, source: Source::Import, at: now };
+    let (tenant, person) = (caller.tenant, caller.person);
+    let by = By::of(caller, Source::Import, now);
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
     let mut report = service::take_in(&mut tx, by, parsed).await?;
     if upload.rehearsal {

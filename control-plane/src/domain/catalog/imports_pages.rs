@@ -128,7 +128,7 @@ async fn take(
         let message = "Choose a file or paste its lines; nothing came along.".to_owned();
         return asked(&app, &caller, StatusCode::UNPROCESSABLE_ENTITY, Some(message), kept(), rehearsal).await;
     }
-    match imports::run(&app, caller.caller.tenant, caller.caller.person, upload).await {
+    match imports::run(&app, &caller.caller, upload).await {
         Ok(id) => {
             let flash = if rehearsal { "Checked; nothing was changed." } else { "The file was taken in." };
             caller.see_other(&format!("/products/imports/{id}"), Flash::done(flash))

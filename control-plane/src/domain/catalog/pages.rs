@@ -194,7 +194,7 @@ async fn create(
 ) -> PageResult {
     let made = match form.wanted() {
         Ok(wanted) => {
-            let by = By { person: caller.caller.person, source: Source::Product, at: app.clock.now() };
+            let by = By::of(&caller.caller, Source::Product, app.clock.now());
             service::edit(&app, caller.caller.tenant, by, wanted, None).await.map_err(ApiError::from)?
         }
         Err(fault) => return bad_new(&app, &caller, form, StatusCode::UNPROCESSABLE_ENTITY, fault).await,
@@ -333,7 +333,7 @@ async fn save(
             return shown(&app, &caller, &code, Some(form), (StatusCode::UNPROCESSABLE_ENTITY, told)).await;
         }
     };
-    let by = By { person: caller.caller.person, source: Source::Product, at: app.clock.now() };
+    let by = By::of(&caller.caller, Source::Product, app.clock.now());
     let done = service::edit(&app, caller.caller.tenant, by, wanted, Some(form.seen)).await.map_err(ApiError::from)?;
     match done {
         Edit::Done(version, true) => {
@@ -361,7 +361,7 @@ async fn remove(State(app): State<App>, caller: PageCan<right::CatalogWrite>, Fo
     if !service::could_be_code(&form.code) {
         return Err(ApiError::not_found("product").into());
     }
-    let by = By { person: caller.caller.person, source: Source::Removal, at: app.clock.now() };
+    let by = By::of(&caller.caller, Source::Removal, app.clock.now());
     match service::withdraw(&app, caller.caller.tenant, by, &form.code, form.seen).await.map_err(ApiError::from)? {
         Edit::Done(version, _) => {
             let text = format!("{} is sold no more (version {version}). Its past stays.", form.code);

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::Request;
 
+use crate::auth::guard::Caller;
 use crate::domain::sales::testing::{PASSWORD, Rig, Seat};
 use crate::web::testing::{Browser, Page};
 
@@ -153,7 +154,10 @@ async fn the_list_is_searched_and_paged() {
     for number in 0..120 {
         file.push_str(&format!("P{number:03},Thing number {number},1.5,20,,50{number}\n"));
     }
-    let import = super::service::import(&rig.app, seat.tenant, seat.owner, file.into()).await.unwrap();
+    let import =
+        super::service::import(&rig.app, &Caller::member(seat.tenant, seat.owner, uuid::Uuid::nil()), file.into())
+            .await
+            .unwrap();
     assert_eq!(import.added, 120);
     let first = browser.get("/products").await;
     assert!(first.text.contains("P049") && !first.text.contains("P050"));

@@ -50,7 +50,7 @@ async fn change(
             return told(&app, &caller, &form.code, StatusCode::UNPROCESSABLE_ENTITY, said).await;
         }
     };
-    let by = By { person: caller.caller.person, source: Source::Price, at: app.clock.now() };
+    let by = By::of(&caller.caller, Source::Price, app.clock.now());
     let wanted = Wanted {
         code: form.code.clone(),
         description: None,

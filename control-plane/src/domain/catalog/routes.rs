@@ -113,7 +113,7 @@ async fn put(
     Json(body): Json<ProductBody>,
 ) -> ApiResult<Tagged<ProductView>> {
     let wanted = rules::check_body(&code, body)?;
-    let by = By { person: caller.person, source: Source::Product, at: app.clock.now() };
+    let by = By::of(&caller, Source::Product, app.clock.now());
     let mut tx = caller.begin(&app).await?;
     // Locked before it is looked at: of two who saw the same, the second is told.
     service::lock(&mut tx, by.at).await?;
@@ -146,7 +146,7 @@ async fn remove(
     Path(code): Path<String>,
 ) -> ApiResult<Data<Removed>> {
     known(&code)?;
-    let by = By { person: caller.person, source: Source::Removal, at: app.clock.now() };
+    let by = By::of(&caller, Source::Removal, app.clock.now());
     let mut tx = caller.begin(&app).await?;
     let version = service::remove(&mut tx, by, &code).await?.ok_or_else(|| ApiError::not_found("product"))?;
     tx.save().await?;
@@ -188,7 +188,7 @@ async fn import_file(
 ) -> ApiResult<Data<ImportReport>> {
     let bytes = body::read(sent, limits::IMPORT_BODY_BYTES).await?;
     body::expect_type(&headers, &["text/csv", "text/plain", "application/octet-stream"])?;
-    let mut report = service::import(&app, caller.tenant, caller.person, bytes).await?;
+    let mut report = service::import(&app, &caller, bytes).await?;
     if query.report == ReportOf::Problems {
         report.lines.retain(|line| line.outcome == Outcome::Rejected);
     }

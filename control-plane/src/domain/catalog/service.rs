@@ -2,7 +2,7 @@
 //! locked, the version rises by one if anything became different, and `pricing` writes the revision down.
 
 use protocol::collection::{Catalogue, Collection, Product, Version};
-use protocol::id::{PersonId, TenantId};
+use protocol::id::PersonId;
 use protocol::limits;
 use protocol::tax::TaxRate;
 use protocol::timestamp::Timestamp;
@@ -14,7 +14,9 @@ use super::rules;
 use super::store::{self, Head, Since};
 use super::types::{Change, ImportReport, LineReport, Outcome, ProductPage, ProductView, Wanted};
 use crate::app::App;
+use crate::auth::guard::Caller;
 use crate::db::{DbError, TenantTx};
+use crate::domain::audit::Actor;
 use crate::domain::pricing::service as pricing;
 use crate::domain::pricing::types::Source;
 use crate::http::ApiError;
@@ -44,10 +46,19 @@ pub enum CatalogError {
 pub struct By {
     /// The person.
     pub person: PersonId,
+    /// The person as the record of what was done names them.
+    pub actor: Actor,
     /// The way.
     pub source: Source,
     /// When.
     pub at: Timestamp,
+}
+
+impl By {
+    /// A caller, by some way.
+    pub fn of(caller: &Caller, source: Source, at: Timestamp) -> Self {
+        Self { person: caller.person, actor: caller.into(), source, at }
+    }
 }
 
 /// What a change came to.
@@ -95,7 +106,7 @@ pub async fn remove(tx: &mut TenantTx, by: By, code: &str) -> Result<Option<u64>
     }
     let head = Head { version, live: (head.live - 1).max(0) };
     store::save_head(tx.conn(), tenant, head, by.at).await?;
-    pricing::revise_removal(tx, by, version).await?;
+    pricing::revise_removal(tx, by, version, code).await?;
     Ok(Some(unsigned(version)))
 }
 
@@ -143,19 +154,14 @@ pub async fn list(tx: &mut TenantTx, text: &str, after: &str, limit: u32) -> Res
 ///
 /// # Errors
 /// [`CatalogError::File`] when nothing of it can be read.
-pub async fn import(
-    app: &App,
-    tenant: TenantId,
-    person: PersonId,
-    bytes: bytes::Bytes,
-) -> Result<ImportReport, CatalogError> {
+pub async fn import(app: &App, caller: &Caller, bytes: bytes::Bytes) -> Result<ImportReport, CatalogError> {
     let parsed = read_file(bytes).await?;
-    let by = By { person, source: Source::Import, at: app.clock.now() };
-    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let by = By::of(caller, Source::Import, app.clock.now());
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
     let report = take_in(&mut tx, by, parsed).await?;
     tx.save().await?;
     if report.changed > 0 {
-        app.hint(tenant, Collection::Catalogue);
+        app.hint(caller.tenant, Collection::Catalogue);
     }
     Ok(report)
 }

@@ -2,6 +2,7 @@
 
 use protocol::limits;
 
+use crate::auth::guard::Caller;
 use crate::domain::sales::testing::{Rig, Seat};
 use crate::http::docs;
 use crate::http::testing::ask;
@@ -197,7 +198,9 @@ async fn an_import_is_rehearsed_kept_and_forgotten_in_turn() {
     use super::upload::Upload;
     let (mut rig, seat, _) = seated().await;
     let upload = |rehearsal| Upload { file_name: "a.csv".to_owned(), csv: FILE.as_bytes().into(), rehearsal };
-    let tried = imports::run(&rig.app, seat.tenant, seat.owner, upload(true)).await.unwrap();
+    let tried = imports::run(&rig.app, &Caller::member(seat.tenant, seat.owner, uuid::Uuid::nil()), upload(true))
+        .await
+        .unwrap();
     let mut tx = rig.tx(seat.tenant).await;
     let (summary, csv) = imports::one(&mut tx, tried).await.unwrap().unwrap();
     assert_eq!((summary.rehearsal, summary.added, summary.rejected, summary.version), (true, 3, 2, 0));
@@ -207,7 +210,9 @@ async fn an_import_is_rehearsed_kept_and_forgotten_in_turn() {
     assert!(!more && lines[0].message.contains("4 digits"));
     assert_eq!(super::service::head(&mut tx).await.unwrap(), (0, 0), "a rehearsal changes nothing");
     rig.app.clock.advance_millis(1);
-    let done = imports::run(&rig.app, seat.tenant, seat.owner, upload(false)).await.unwrap();
+    let done = imports::run(&rig.app, &Caller::member(seat.tenant, seat.owner, uuid::Uuid::nil()), upload(false))
+        .await
+        .unwrap();
     assert_eq!(super::service::head(&mut tx).await.unwrap(), (1, 3));
     let kept = imports::list(&mut tx, 10).await.unwrap();
     assert_eq!(kept.iter().map(|import| import.id).collect::<Vec<_>>(), [done, tried]);
@@ -216,7 +221,9 @@ async fn an_import_is_rehearsed_kept_and_forgotten_in_turn() {
     assert!(imports::one(&mut foreign, done).await.unwrap().is_none());
     for _ in 0..limits::IMPORTS_KEPT {
         rig.app.clock.advance_millis(1);
-        imports::run(&rig.app, seat.tenant, seat.owner, upload(true)).await.unwrap();
+        imports::run(&rig.app, &Caller::member(seat.tenant, seat.owner, uuid::Uuid::nil()), upload(true))
+            .await
+            .unwrap();
     }
     let kept = imports::list(&mut tx, 100).await.unwrap();
     assert_eq!(i64::try_from(kept.len()).unwrap(), limits::IMPORTS_KEPT);
@@ -230,7 +237,7 @@ async fn who_looked_at_an_older_product_changes_nothing() {
     use crate::domain::pricing::types::Source;
     let (rig, seat, token) = seated().await;
     import(&rig, &token, FILE).await;
-    let by = By { person: seat.owner, source: Source::Price, at: rig.app.clock.now() };
+    let by = By::of(&Caller::member(seat.tenant, seat.owner, uuid::Uuid::nil()), Source::Price, rig.app.clock.now());
     let wanted = |code: &str, e4| Wanted {
         code: code.to_owned(),
         description: None,

@@ -73,7 +73,7 @@ async fn create_claim(
     if let Some(reply) = once.replay() {
         return Ok(reply);
     }
-    let new = NewClaim { role: write.body.role, by: Some(caller.person) };
+    let new = NewClaim { role: write.body.role, by: Some((&*caller).into()) };
     let now = app.clock.now();
     let made = service::create_claim(&app.db, once.tx(), ShopId::from_uuid(shop), new, now).await?;
     let reply = ClaimReply { claim_id: made.claim_id, code: made.code, expires_at: utc(made.expires_at) };

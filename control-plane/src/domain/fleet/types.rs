@@ -1,6 +1,7 @@
 //! The nouns of the fleet. Pure: no SQL, no HTTP.
 
-use protocol::id::{NodeId, PersonId, ShopId, TenantId, Term};
+use crate::domain::audit::Actor;
+use protocol::id::{NodeId, ShopId, TenantId, Term};
 use protocol::timestamp::Timestamp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -30,7 +31,7 @@ pub struct NewClaim {
     /// What the node will be.
     pub role: NodeRole,
     /// Who asks; `None` on the command line.
-    pub by: Option<PersonId>,
+    pub by: Option<Actor>,
 }
 
 /// A claim, at the one moment when its code is known.

@@ -33,7 +33,7 @@ async fn put(
     if !catalog::could_be_code(&code) {
         return Err(ApiError::not_found("product"));
     }
-    let set = service::set_price(&app, caller.tenant, caller.person, &code, &seen, body.unit_price).await?;
+    let set = service::set_price(&app, &caller, &code, &seen, body.unit_price).await?;
     let (price, version) = set.ok_or_else(|| ApiError::not_found("product"))?;
     Ok(Data::new(price).tagged(version))
 }

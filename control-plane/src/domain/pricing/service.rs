@@ -1,19 +1,24 @@
 //! What can be done with prices, and what a node is sent to know them.
 
 use protocol::collection::{CatalogueDelta, Collection, Delivery, Version};
-use protocol::id::{PersonId, TenantId};
 use protocol::limits;
 use protocol::price::UnitPrice;
+use serde_json::json;
 
 use super::store;
 use super::types::{PriceChange, PriceView, Source};
 use crate::app::App;
+use crate::auth::guard::Caller;
 use crate::db::{DbError, TenantTx};
+use crate::domain::audit::{self, Entry};
 use crate::domain::catalog::service::{self as catalog, By, CatalogError, Step};
 use crate::domain::catalog::types::{Change, Wanted};
 use crate::domain::fleet::NodeIdentity;
 use crate::domain::{fleet, shops, staff};
 use crate::http::IfMatch;
+
+/// Codes that the record of what was done names; the price history has them all.
+const CODES_NAMED: usize = 20;
 
 /// Writes a revision of the catalogue down, in the transaction of the change.
 ///
@@ -23,16 +28,21 @@ pub async fn revise(tx: &mut TenantTx, by: By, version: i64, changes: &[Change])
     let tenant = tx.tenant().as_uuid();
     let changed = i32::try_from(changes.len()).unwrap_or(i32::MAX);
     store::revise(tx.conn(), tenant, version, by, changed).await?;
-    Ok(store::price_changes(tx.conn(), tenant, version, changes).await?)
+    store::price_changes(tx.conn(), tenant, version, changes).await?;
+    let named: Vec<&str> = changes.iter().take(CODES_NAMED).map(|change| change.code.as_str()).collect();
+    let diff = json!({ "by": by.source.name(), "changed": changed, "codes": named });
+    audit::service::record(tx, by.actor, &Entry::new("catalog.changed", "catalogue", version).diff(diff), by.at).await
 }
 
 /// Writes down that a product was taken out of sale.
 ///
 /// # Errors
 /// Whatever the database met.
-pub async fn revise_removal(tx: &mut TenantTx, by: By, version: i64) -> Result<(), DbError> {
+pub async fn revise_removal(tx: &mut TenantTx, by: By, version: i64, code: &str) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
-    Ok(store::revise(tx.conn(), tenant, version, by, 1).await?)
+    store::revise(tx.conn(), tenant, version, by, 1).await?;
+    let entry = Entry::new("catalog.removed", "catalogue", version).diff(json!({ "codes": [code] }));
+    audit::service::record(tx, by.actor, &entry, by.at).await
 }
 
 /// Sets the price of a product that is sold and still as it was `seen`; its nodes are told at once. `None` if there
@@ -42,14 +52,13 @@ pub async fn revise_removal(tx: &mut TenantTx, by: By, version: i64) -> Result<(
 /// Whatever the database met.
 pub async fn set_price(
     app: &App,
-    tenant: TenantId,
-    person: PersonId,
+    caller: &Caller,
     code: &str,
     seen: &IfMatch,
     price: UnitPrice,
 ) -> Result<Option<(PriceView, u64)>, CatalogError> {
-    let by = By { person, source: Source::Price, at: app.clock.now() };
-    let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    let by = By::of(caller, Source::Price, app.clock.now());
+    let mut tx = TenantTx::begin(&app.db, caller.tenant).await?;
     // Locked before it is looked at, so that a product taken out of sale meanwhile does not come back.
     catalog::lock(&mut tx, by.at).await?;
     let Some(before) = catalog::one(&mut tx, code).await? else { return Ok(None) };
@@ -66,7 +75,7 @@ pub async fn set_price(
     tx.save().await?;
     let changed = !done.changes.is_empty();
     if changed {
-        app.hint(tenant, Collection::Catalogue);
+        app.hint(caller.tenant, Collection::Catalogue);
     }
     let version = if changed { done.version } else { before.version };
     Ok(Some((PriceView { code: code.to_owned(), unit_price: price, version: done.version, changed }, version)))

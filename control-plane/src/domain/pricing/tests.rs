@@ -4,12 +4,17 @@ use bytes::Bytes;
 use protocol::collection::{Catalogue, Collection, Delivery, Version};
 
 use super::service;
+use crate::auth::guard::Caller;
 use crate::domain::catalog::service as catalog;
 use crate::domain::sales::testing::{Rig, Seat};
 use crate::http::IfMatch;
 
+fn owner(seat: &Seat) -> Caller {
+    Caller::member(seat.tenant, seat.owner, uuid::Uuid::nil())
+}
+
 async fn import(rig: &Rig, seat: &Seat, file: &'static str) {
-    catalog::import(&rig.app, seat.tenant, seat.owner, Bytes::from_static(file.as_bytes())).await.unwrap();
+    catalog::import(&rig.app, &owner(seat), Bytes::from_static(file.as_bytes())).await.unwrap();
 }
 
 async fn sent(rig: &Rig, seat: &Seat, have: u64) -> Option<Delivery> {
@@ -18,7 +23,7 @@ async fn sent(rig: &Rig, seat: &Seat, have: u64) -> Option<Delivery> {
 
 async fn price(rig: &Rig, seat: &Seat, code: &str, price: &str) -> Option<u64> {
     let any = IfMatch::any();
-    let set = service::set_price(&rig.app, seat.tenant, seat.owner, code, &any, price.parse().unwrap()).await.unwrap();
+    let set = service::set_price(&rig.app, &owner(seat), code, &any, price.parse().unwrap()).await.unwrap();
     set.map(|(set, _)| set.version)
 }
 
@@ -48,7 +53,7 @@ async fn a_price_change_travels_as_a_delta_and_a_gap_as_the_whole() {
     assert_eq!(sent(&rig, &seat, 2).await, None);
 
     // A removal and a second change: a node that missed a version gets both steps in one.
-    let by = catalog::By { person: seat.owner, source: super::types::Source::Removal, at: rig.app.clock.now() };
+    let by = catalog::By::of(&owner(&seat), super::types::Source::Removal, rig.app.clock.now());
     let mut tx = rig.tx(seat.tenant).await;
     assert_eq!(catalog::remove(&mut tx, by, "D").await.unwrap(), Some(3));
     tx.save().await.unwrap();

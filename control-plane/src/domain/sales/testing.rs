@@ -124,7 +124,10 @@ pub async fn seat(app: &App, number: u32) -> Seat {
     let made = tenants::service::create(app, "A tenant", &email, PASSWORD).await.expect("tenant");
     let mut tx = TenantTx::begin(&app.db, made.tenant).await.expect("transaction");
     let new = NewShop::plain("High Street", "Europe/London", "GBP");
-    let shop = shops::service::create(&mut tx, &new, app.clock.now()).await.expect("shop").id;
+    let shop = shops::service::create(&mut tx, crate::domain::audit::Actor::COMMAND, &new, app.clock.now())
+        .await
+        .expect("shop")
+        .id;
     tx.save().await.expect("saved");
     let node = NodeId::from_uuid(Uuid::from_u128(0xA0_0000 + u128::from(number)));
     let who = NodeIdentity { tenant: made.tenant, shop, node, term: Term(1) };

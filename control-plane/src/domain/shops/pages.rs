@@ -201,7 +201,7 @@ async fn claim(
 ) -> PageResult {
     let mut tx = caller.begin(&app).await?;
     let shop = service::get(&mut tx, ShopId::from_uuid(id)).await?;
-    let new = NewClaim { by: Some(caller.caller.person), ..NewClaim::default() };
+    let new = NewClaim { by: Some((&caller.caller).into()), ..NewClaim::default() };
     let made = fleet::service::create_claim(&app.db, &mut tx, shop.id, new, app.clock.now()).await;
     let made = made.map_err(ApiError::from)?;
     tx.save().await?;
@@ -250,7 +250,7 @@ async fn create(State(app): State<App>, caller: PageCan<right::ShopsCreate>, For
         ..NewShop::plain(form.name.trim(), form.timezone.trim(), form.currency.trim())
     };
     let mut tx = caller.begin(&app).await?;
-    match service::create(&mut tx, &new, app.clock.now()).await {
+    match service::create(&mut tx, &caller.caller, &new, app.clock.now()).await {
         Ok(shop) => {
             tx.save().await?;
             caller.see_other(

@@ -45,7 +45,7 @@ async fn create(State(app): State<App>, caller: Can<right::ShopsCreate>, write: 
     if let Some(reply) = once.replay() {
         return Ok(reply);
     }
-    let shop = service::create(once.tx(), &write.body, app.clock.now()).await?;
+    let shop = service::create(once.tx(), &*caller, &write.body, app.clock.now()).await?;
     once.save_tagged(StatusCode::CREATED, shop.version, shop).await
 }
 
@@ -76,7 +76,7 @@ async fn update(
     if let Some(reply) = once.replay() {
         return Ok(reply);
     }
-    let shop = service::update(once.tx(), ShopId::from_uuid(id), &seen, write.body, app.clock.now()).await?;
+    let shop = service::update(once.tx(), &*caller, ShopId::from_uuid(id), &seen, write.body, app.clock.now()).await?;
     let reply = once.save_tagged(StatusCode::OK, shop.version, shop).await?;
     app.hint(caller.tenant, Collection::Shop);
     Ok(reply)

@@ -5,12 +5,14 @@ use protocol::collection::{ShopSettings, Version};
 use protocol::id::ShopId;
 use protocol::tax::{TaxBasis, TaxMode, TaxRate};
 use protocol::timestamp::Timestamp;
+use serde_json::{Map, Value, json};
 use uuid::Uuid;
 
 use super::rules::{self, BadSetting};
 use super::store::{self, Columns, ShopRow};
 use super::types::{NewShop, Shop, ShopPatch};
 use crate::db::{DbError, TenantTx};
+use crate::domain::audit::{self, Actor, Entry};
 use crate::domain::tenants;
 use crate::http::{ApiError, ApiResult, IfMatch};
 use crate::rng;
@@ -21,18 +23,39 @@ impl From<BadSetting> for ApiError {
     }
 }
 
+/// Writes a shop's settings into the record of what was done: what is different.
+async fn record(
+    tx: &mut TenantTx,
+    actor: Actor,
+    action: &'static str,
+    before: Option<&Shop>,
+    after: &Shop,
+    now: Timestamp,
+) -> ApiResult<()> {
+    let (old, new) = (json!(before), json!(after));
+    let fields = new.as_object().into_iter().flatten();
+    let changed = fields.filter(|(name, value)| *name != "version" && *name != "id" && old.get(name) != Some(value));
+    let diff: Map<String, Value> = changed
+        .map(|(name, value)| (name.clone(), old.get(name).map_or_else(|| value.clone(), |old| json!([old, value]))))
+        .collect();
+    let entry = Entry::new(action, "shop", after.id).diff(Value::Object(diff));
+    Ok(audit::service::record(tx, actor, &entry, now).await?)
+}
+
 /// Makes a shop of the transaction's tenant.
 ///
 /// # Errors
 /// VALIDATION naming the setting; NOT_FOUND if there is no such tenant.
-pub async fn create(tx: &mut TenantTx, new: &NewShop, now: Timestamp) -> ApiResult<Shop> {
+pub async fn create(tx: &mut TenantTx, actor: impl Into<Actor>, new: &NewShop, now: Timestamp) -> ApiResult<Shop> {
     rules::check(new)?;
     if tenants::service::name(tx).await?.is_none() {
         return Err(ApiError::not_found("tenant"));
     }
     let id = ShopId::from_uuid(rng::id(now));
     store::insert(tx, id, &columns(new)?, now).await?;
-    get(tx, id).await
+    let shop = get(tx, id).await?;
+    record(tx, actor.into(), "shops.created", None, &shop, now).await?;
+    Ok(shop)
 }
 
 /// Changes a shop that is still as it was `seen`; its version rises. The caller hints the collection `Shop` after
@@ -42,6 +65,7 @@ pub async fn create(tx: &mut TenantTx, new: &NewShop, now: Timestamp) -> ApiResu
 /// VALIDATION naming the setting; NOT_FOUND; CONFLICT (412) when somebody else changed it.
 pub async fn update(
     tx: &mut TenantTx,
+    actor: impl Into<Actor>,
     shop: ShopId,
     seen: &IfMatch,
     patch: ShopPatch,
@@ -49,12 +73,15 @@ pub async fn update(
 ) -> ApiResult<Shop> {
     let row = store::get(tx, shop, true).await?.ok_or_else(|| ApiError::not_found("shop"))?;
     seen.check(row.version)?;
-    let next = rules::patched(&read(row)?, patch);
+    let before = read(row)?;
+    let next = rules::patched(&before, patch);
     rules::check(&next)?;
     if !store::update(tx, shop, &columns(&next)?, now).await? {
         return Err(ApiError::not_found("shop"));
     }
-    get(tx, shop).await
+    let after = get(tx, shop).await?;
+    record(tx, actor.into(), "shops.changed", Some(&before), &after, now).await?;
+    Ok(after)
 }
 
 /// The tenant's shops, by name.

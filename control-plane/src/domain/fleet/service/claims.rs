@@ -4,6 +4,7 @@ use protocol::enroll::{ClaimCode, ClaimSecret};
 use protocol::id::ShopId;
 use protocol::limits;
 use protocol::timestamp::Timestamp;
+use serde_json::json;
 
 use super::super::error::FleetError;
 use super::super::rules;
@@ -11,6 +12,7 @@ use super::super::store::{self, ClaimRow};
 use super::super::types::{ClaimMade, NewClaim};
 use crate::app::App;
 use crate::db::{Db, SystemReason, SystemTx, TenantTx};
+use crate::domain::audit::{self, Actor, Entry};
 use crate::domain::shops;
 use crate::rng;
 
@@ -49,11 +51,13 @@ pub async fn create_claim(
         shop,
         role: new.role,
         secret_hash: secret.hash(),
-        by: new.by.map(|person| person.as_uuid()),
+        by: new.by.and_then(|by| by.person).map(|person| person.as_uuid()),
         created_at: now,
         expires_at: rules::claim_ends(now),
     };
     store::insert_claim(tx, &claim).await?;
+    let entry = Entry::new("fleet.claim_made", "shop", shop).diff(json!({ "claim": claim.id }));
+    audit::service::record(tx, new.by.unwrap_or(Actor::COMMAND), &entry, now).await?;
     tracing::info!(tenant = %tx.tenant(), %shop, claim = %claim.id, "claim made");
     Ok(ClaimMade { claim_id: claim.id, code: ClaimCode::new(secret, &ca).to_string(), expires_at: claim.expires_at })
 }

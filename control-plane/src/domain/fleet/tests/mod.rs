@@ -73,7 +73,8 @@ async fn tenant(app: &App, name: &str) -> (TenantId, ShopId) {
         tenants::service::create(app, name, &format!("{name}@example.org"), "correct horse battery").await.unwrap();
     let mut tx = TenantTx::begin(&app.db, made.tenant).await.unwrap();
     let new = shops::types::NewShop::plain("Corner shop", "Europe/London", "GBP");
-    let shop = shops::service::create(&mut tx, &new, app.clock.now()).await.unwrap();
+    let shop =
+        shops::service::create(&mut tx, crate::domain::audit::Actor::COMMAND, &new, app.clock.now()).await.unwrap();
     tx.save().await.unwrap();
     (made.tenant, shop.id)
 }

@@ -3,6 +3,7 @@
 use protocol::collection::{Collection, Version};
 
 use super::*;
+use crate::auth::guard::Caller;
 use crate::web::testing::Browser;
 
 const PASSWORD: &str = "correct horse battery";
@@ -82,7 +83,7 @@ async fn a_price_is_told_to_be_where_the_nodes_say_it_is() {
     let (_, _, who) = hq.node().await;
     let person = protocol::id::PersonId::from_uuid(uuid::Uuid::nil());
     let file = bytes::Bytes::from_static(b"code,description,unit_price\nA,a,1\n");
-    catalog::service::import(&hq.app, hq.tenant, person, file).await.unwrap();
+    catalog::service::import(&hq.app, &Caller::member(hq.tenant, person, uuid::Uuid::nil()), file).await.unwrap();
     let there = async || {
         let mut tx = TenantTx::begin(&hq.app.db, hq.tenant).await.unwrap();
         let reach = pricing::service::reach(&mut tx, 1).await.unwrap();
