@@ -21,7 +21,18 @@ const CONNECTIONS: u32 = 8;
 /// A server that takes our mail.
 #[derive(Debug)]
 pub(super) struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    /// None only while it is dropped.
+    transport: Option<AsyncSmtpTransport<Tokio1Executor>>,
+}
+
+impl Drop for Smtp {
+    fn drop(&mut self) {
+        // The library says goodbye to pooled connections in a task, and panics where no runtime is left for one. The
+        // process ends then, and its connections with it.
+        if tokio::runtime::Handle::try_current().is_err() {
+            std::mem::forget(self.transport.take());
+        }
+    }
 }
 
 impl Smtp {
@@ -64,11 +75,12 @@ impl Smtp {
                 builder = builder.credentials(Credentials::new(user, password));
             }
         }
-        Ok(Self { transport: builder.build() })
+        Ok(Self { transport: Some(builder.build()) })
     }
 
     pub(super) async fn send(&self, message: Message) -> Result<(), MailError> {
-        self.transport.send(message).await.map(drop).map_err(|error| sorted(&error))
+        let Some(transport) = &self.transport else { return Err(MailError::Later("head office closes".to_owned())) };
+        transport.send(message).await.map(drop).map_err(|error| sorted(&error))
     }
 }
 

@@ -70,6 +70,15 @@ async fn what_is_no_address_is_never_tried_and_nothing_slips_into_the_head() {
     assert!(!text.lines().any(|line| line.starts_with("Bcc")), "{text}");
 }
 
+#[test]
+fn a_mailer_that_outlives_its_runtime_ends_quietly() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let config = MailConfig { smtp_url: Some("smtp://mail.example.com".to_owned()), ..MailConfig::default() };
+    let outbox = runtime.block_on(async { Outbox::open(&config, Path::new("/nowhere")) }).unwrap();
+    drop(runtime);
+    drop(outbox);
+}
+
 // The library wants a runtime around what it pools.
 #[tokio::test]
 async fn a_server_is_told_so_that_a_password_is_never_shown_or_sent_in_the_open() {
