@@ -68,7 +68,7 @@ fn request(ground: &Ground, case: &Case, page: bool, who: As<'_>, names: &Side) 
             As::Ended(side) => request = request.bearer_auth(&side.ended_token),
             As::Owner(side) => request = request.bearer_auth(side.hq.token()),
         }
-        if ["PUT", "PATCH"].contains(&case.method) {
+        if ["PUT", "PATCH", "DELETE"].contains(&case.method) {
             request = request.header("if-match", "*");
         }
         if case.method != "GET" {

@@ -45,7 +45,7 @@ async fn list(State(app): State<App>, caller: Caller, paging: Paging) -> ApiResu
 }
 
 /// How many you have not read.
-#[utoipa::path(get, path = "/v1/notifications/unread", tag = "notifications", operation_id = "count_unread_notifications",
+#[utoipa::path(get, path = "/v1/notifications/unread", tag = "notifications", operation_id = "get_unread_notifications",
     responses((status = 200, body = Data<Unread>), (status = 401, body = ErrorBody)))]
 async fn unread(State(app): State<App>, caller: Caller) -> ApiResult<Data<Unread>> {
     let mut tx = caller.begin(&app).await?;
