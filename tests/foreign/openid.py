@@ -8,7 +8,6 @@ import datetime
 import os
 import sys
 import threading
-import time
 
 port, client_id, client_secret, redirect_uri, login, email, password = sys.argv[1:8]
 
@@ -51,10 +50,12 @@ with app.app_context(), Backend.instance.session():
         token_endpoint_auth_method="client_secret_basic",
     )
     Backend.instance.save(client)
+    # As its own registration does: tokens are for the client itself.
+    client.audience = [client]
+    Backend.instance.save(client)
 
 server = make_server("127.0.0.1", int(port), app, threaded=True)
 threading.Thread(target=server.serve_forever, daemon=True).start()
 print("ready", flush=True)
 sys.stdin.read()
-time.sleep(0)
 os._exit(0)
