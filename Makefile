@@ -53,7 +53,7 @@ demo: need ## head office, two shops and their lanes on this machine, until Ctrl
 	@exec target/debug/demo
 
 # One selection, so that dependencies are optimised once. Head office and replay beside the agent need no optimising.
-BENCHES := -p edge-agent -p control-plane --bench ledger --bench close --bench mqtt --bench print --bench agent --bench ingest --bench pages
+BENCHES := -p edge-agent -p control-plane --bench ledger --bench close --bench mqtt --bench print --bench agent --bench ingest --bench pages --bench rights --bench api
 
 bench: need ## the figures of BENCHMARKS.md, each against its limit; target/bench holds them as JSON
 	$(call step,programs beside the benches,cargo build --quiet --locked --workspace --bins)

@@ -161,6 +161,23 @@ async fn no_bad_input_of_any_route_is_our_fault_or_tells_of_the_inside() {
     assert!(tried > 500, "{tried}");
 }
 
+/// Clients are made from the document: that it changes is seen in the change that does it.
+#[test]
+fn the_document_in_the_repository_is_the_one_that_is_served() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/hq-openapi.json");
+    let served = serde_json::to_string_pretty(&docs::document()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SNAPSHOTS").is_some() {
+        std::fs::write(path, &served).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    let differs = kept.lines().zip(served.lines()).enumerate().find(|(_, (kept, served))| kept != served);
+    assert!(
+        kept == served,
+        "docs/hq-openapi.json is not what is served (first at {differs:?}). If the change is meant, renew it and look at \
+         the difference: UPDATE_SNAPSHOTS=1 cargo test -p control-plane --lib http::tests_of_all::the_document"
+    );
+}
+
 #[tokio::test]
 async fn every_operation_is_described_in_full() {
     let document = docs::document();
