@@ -111,7 +111,12 @@ pub fn api() -> Vec<Case> {
         case("DELETE", "/v1/people/{id}/mfa", Missing, "", None),
         case("DELETE", "/v1/platform/people/{id}/mfa", NotTried("an operator's: an owner is refused unseen"), "", None),
         open("POST", "/v1/auth/forgot", "whoever forgot the password", Json(json!({"email": "nobody@x.example"}))),
-        open("POST", "/v1/auth/reset", "a link is the credential", Json(json!({"token": "0", "password": "a new one"}))),
+        open(
+            "POST",
+            "/v1/auth/reset",
+            "a link is the credential",
+            Json(json!({"token": "0", "password": "a new one"})),
+        ),
         open("POST", "/v1/auth/email/confirm", "a link is the credential", Json(json!({"token": "0"}))),
         open("POST", "/v1/auth/email/stop", "a link is the credential", Json(json!({"token": "0"}))),
         case("GET", "/v1/me", Own, "", None),

@@ -1,6 +1,7 @@
 //! The house keeps itself tidy: HOUSE's import rules, lengths and top level, read from the crate graph and the
 //! sources. Each rule is also shown a planted violation, so that a rule which can no longer fail is noticed.
 
+mod checklist;
 mod graph;
 mod rules;
 mod source;
@@ -234,4 +235,17 @@ fn a_module_for_tests_is_test_code_wherever_it_stands() {
     Source::mark_tests(&mut sources);
     assert_eq!(sources.each_ref().map(Source::is_test), [false, true, false, true]);
     assert_eq!(rules::pure_rooms(&sources).len(), 1);
+}
+
+#[test]
+fn the_checklist_of_asvs_is_whole_and_its_evidence_is_there() {
+    let root = root();
+    let text = std::fs::read_to_string(root.join("docs/asvs.md")).unwrap();
+    let broken = checklist::broken(&root, &text);
+    assert!(broken.is_empty(), "docs/asvs.md:\n{}", broken.join("\n"));
+    // A rule that can no longer fail is noticed.
+    let row = text.lines().find(|line| line.starts_with("| 8.4.1 ")).unwrap();
+    let planted = text.replace(row, "| 8.4.1 | 1 | holds | `tests/tests/isolation/hq.rs::nothing_like_it` |");
+    assert_eq!(checklist::broken(&root, &planted).len(), 1);
+    assert_eq!(checklist::broken(&root, &text.replace(row, "")).len(), 1);
 }
