@@ -8,16 +8,22 @@ use protocol::limits;
 use protocol::timestamp::Timestamp;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use uuid::Uuid;
 
 use super::body::Json;
 use super::etag::ETag;
-use super::{ApiError, ApiResult, Data, body, store};
+use super::{ApiError, ApiResult, Data, body, page, store};
 use crate::app::App;
-use crate::auth::guard::{Acts, Caller};
+use crate::auth::guard::{Acts, Caller, Via};
+use crate::auth::seal::Sealer;
 use crate::db::TenantTx;
+use crate::rng;
 
 /// The header that names a write.
 pub const HEADER: &str = "idempotency-key";
+/// What sealed answers are for.
+const PURPOSE: &str = "answer of an idempotent write";
 /// The header that marks an answer as one given before.
 pub const REPLAYED: &str = "idempotency-replayed";
 
@@ -90,8 +96,32 @@ pub struct Once {
 #[derive(Debug)]
 struct Slot {
     key: Key,
-    caller: Caller,
+    principal: Uuid,
+    sealer: Sealer,
     now: Timestamp,
+}
+
+/// Whose keys these are: a person's, or a program's own and not those of whoever made it.
+fn principal(caller: &Caller) -> Uuid {
+    match caller.via {
+        Via::Key => caller.session,
+        Via::Session | Via::Guest { .. } => caller.person.as_uuid(),
+    }
+}
+
+/// What a kept answer is sealed to: it opens for the same tenant, principal and key alone.
+fn bound(tx: &TenantTx, principal: Uuid, key: &str) -> Vec<u8> {
+    [tx.tenant().as_uuid().as_bytes().as_slice(), principal.as_bytes(), key.as_bytes()].concat()
+}
+
+/// Answers may hold what is shown once (a code, a key): what is kept of them is sealed.
+fn sealed(sealer: &Sealer, bound: &[u8], answer: &Value) -> Value {
+    Value::String(rng::hex(&sealer.seal(PURPOSE, bound, answer.to_string().as_bytes())))
+}
+
+fn opened(sealer: &Sealer, bound: &[u8], kept: &Value) -> Option<Value> {
+    let bytes = page::unhex(kept.as_str()?)?;
+    serde_json::from_slice(&sealer.open(PURPOSE, bound, &bytes)?).ok()
 }
 
 impl Once {
@@ -105,11 +135,12 @@ impl Once {
         let mut tx = TenantTx::begin_within(&app.db, caller.tenant, &who.bounds()).await?;
         let Some(key) = key else { return Ok(Self { tx, slot: None, replay: None }) };
         let now = app.clock.now();
-        if store::claim(&mut tx, caller.person, &key.key, &key.request, now).await? {
-            let slot = Slot { key: key.clone(), caller: *caller, now };
+        let principal = principal(caller);
+        if store::claim(&mut tx, principal, &key.key, &key.request, now).await? {
+            let slot = Slot { key: key.clone(), principal, sealer: app.sealer.clone(), now };
             return Ok(Self { tx, slot: Some(slot), replay: None });
         }
-        let kept = store::reply(&mut tx, caller.person, &key.key).await?;
+        let kept = store::reply(&mut tx, principal, &key.key).await?;
         let kept = kept.ok_or_else(|| ApiError::unavailable("the same request is being worked on"))?;
         if kept.request_hash != key.request {
             return Err(ApiError::conflict("this Idempotency-Key was used for another request; choose a new one"));
@@ -117,7 +148,12 @@ impl Once {
         let status = u16::try_from(kept.status).ok().and_then(|status| StatusCode::from_u16(status).ok());
         let status = status.unwrap_or(StatusCode::OK);
         let mut response = match kept.reply {
-            Some(data) => (status, Data::new(data)).into_response(),
+            Some(kept) => {
+                let data = opened(&app.sealer, &bound(&tx, principal, &key.key), &kept);
+                let gone =
+                    || ApiError::conflict("it was done under this Idempotency-Key; its answer can no longer be read");
+                (status, Data::new(data.ok_or_else(gone)?)).into_response()
+            }
             None => status.into_response(),
         };
         if let Some(tag) = kept.etag.and_then(|tag| HeaderValue::from_str(&tag).ok()) {
@@ -161,9 +197,10 @@ impl Once {
     async fn finish<T: Serialize>(mut self, status: StatusCode, data: T, tag: Option<ETag>) -> ApiResult<Response> {
         let value = serde_json::to_value(&data).map_err(ApiError::internal)?;
         if let Some(slot) = &self.slot {
-            let (person, key) = (slot.caller.person, &slot.key.key);
-            let answer = (status.as_u16(), &value, tag.as_ref().map(ETag::as_str));
-            store::keep(&mut self.tx, person, key, answer, slot.now).await?;
+            let (principal, key) = (slot.principal, &slot.key.key);
+            let reply = sealed(&slot.sealer, &bound(&self.tx, principal, key), &value);
+            let answer = (status.as_u16(), &reply, tag.as_ref().map(ETag::as_str));
+            store::keep(&mut self.tx, principal, key, answer, slot.now).await?;
         }
         self.tx.save().await?;
         let mut response = (status, Data::new(value)).into_response();

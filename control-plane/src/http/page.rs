@@ -140,19 +140,20 @@ pub fn seal<K: Serialize>(list: &'static str, key: &K) -> ApiResult<String> {
 
 /// Reads it back; `None` for anything that this list did not write.
 pub fn open<K: DeserializeOwned>(list: &'static str, sealed: &str) -> Option<K> {
-    if sealed.len() > CURSOR_BYTES || !sealed.len().is_multiple_of(2) || !sealed.is_ascii() {
-        return None;
-    }
-    let bytes: Option<Vec<u8>> = sealed
-        .as_bytes()
-        .chunks_exact(2)
-        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
-        .collect();
-    let bytes = bytes?;
+    let bytes = Some(sealed).filter(|sealed| sealed.len() <= CURSOR_BYTES).and_then(unhex)?;
     let (sum, text) = bytes.split_at_checked(CHECK_BYTES)?;
     // No row's text has a NUL; PostgreSQL would refuse one.
     let sound = sum == check(list, text) && !text.windows(6).any(|part| part == b"\\u0000");
     if sound { serde_json::from_slice(text).ok() } else { None }
+}
+
+/// Reads hex of any length.
+pub(super) fn unhex(text: &str) -> Option<Vec<u8>> {
+    let pairs = text.as_bytes().chunks_exact(2);
+    if !pairs.remainder().is_empty() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return None;
+    }
+    pairs.map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())).collect()
 }
 
 fn check(list: &'static str, text: &[u8]) -> [u8; CHECK_BYTES] {

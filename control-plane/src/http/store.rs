@@ -1,8 +1,8 @@
 //! The SQL of idempotent writes.
 
-use protocol::id::PersonId;
 use protocol::timestamp::Timestamp;
 use serde_json::Value;
+use uuid::Uuid;
 
 use crate::clock::utc;
 use crate::db::{DbError, TenantTx};
@@ -19,7 +19,7 @@ pub(super) struct Kept {
 /// Takes the key for this transaction. False when it was taken before; waits for one who is about to.
 pub(super) async fn claim(
     tx: &mut TenantTx,
-    principal: PersonId,
+    principal: Uuid,
     key: &str,
     request: &[u8],
     now: Timestamp,
@@ -30,7 +30,7 @@ pub(super) async fn claim(
          VALUES ($1, $2, $3, $4, 0, $5) ON CONFLICT DO NOTHING",
     )
     .bind(tenant)
-    .bind(principal.as_uuid())
+    .bind(principal)
     .bind(key)
     .bind(request)
     .bind(utc(now))
@@ -40,14 +40,14 @@ pub(super) async fn claim(
 }
 
 /// What was answered.
-pub(super) async fn reply(tx: &mut TenantTx, principal: PersonId, key: &str) -> Result<Option<Kept>, DbError> {
+pub(super) async fn reply(tx: &mut TenantTx, principal: Uuid, key: &str) -> Result<Option<Kept>, DbError> {
     let tenant = tx.tenant().as_uuid();
     Ok(sqlx::query_as(
         "SELECT request_hash, status, reply, etag FROM app.idempotency
          WHERE tenant_id = $1 AND principal = $2 AND key = $3",
     )
     .bind(tenant)
-    .bind(principal.as_uuid())
+    .bind(principal)
     .bind(key)
     .fetch_optional(tx.conn())
     .await?)
@@ -56,7 +56,7 @@ pub(super) async fn reply(tx: &mut TenantTx, principal: PersonId, key: &str) -> 
 /// Writes the answer beside its effect.
 pub(super) async fn keep(
     tx: &mut TenantTx,
-    principal: PersonId,
+    principal: Uuid,
     key: &str,
     (status, reply, etag): (u16, &Value, Option<&str>),
     now: Timestamp,
@@ -67,7 +67,7 @@ pub(super) async fn keep(
          WHERE tenant_id = $1 AND principal = $2 AND key = $3",
     )
     .bind(tenant)
-    .bind(principal.as_uuid())
+    .bind(principal)
     .bind(key)
     .bind(i16::try_from(status).unwrap_or(200))
     .bind(reply)

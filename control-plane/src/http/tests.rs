@@ -14,7 +14,7 @@ use super::{docs, layers};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::db::testing::TestDb;
-use crate::db::{Db, Limits, Urls};
+use crate::db::{Db, Limits, TenantTx, Urls};
 
 const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -163,7 +163,7 @@ async fn without_a_database_the_answer_is_come_back_later() {
 #[tokio::test]
 async fn a_write_under_a_key_happens_once() {
     let (_test, app, router) = hq().await;
-    let (_, token, _) = signed_in(&app, &router, "one").await;
+    let (tenant, token, _) = signed_in(&app, &router, "one").await;
     let (_, other, _) = signed_in(&app, &router, "two").await;
     let post = async |token: &str, key: &str, name: &str| {
         let bearer = format!("Bearer {token}");
@@ -177,6 +177,12 @@ async fn a_write_under_a_key_happens_once() {
     let again = post(&token, "k1", "A").await;
     assert_eq!((again.status, &again.body), (first.status, &first.body));
     assert_eq!(again.headers["idempotency-replayed"], "true");
+    // A kept answer may hold what is shown once: in the table it is sealed.
+    let mut tx = TenantTx::begin(&app.db, tenant).await.unwrap();
+    let kept: String =
+        sqlx::query_scalar("SELECT reply::text FROM app.idempotency").fetch_one(tx.conn()).await.unwrap();
+    assert!(kept.len() > 200 && !kept.contains("Europe/London"), "{kept}");
+    drop(tx);
     let changed = post(&token, "k1", "B").await;
     assert_eq!((changed.status.as_u16(), changed.code()), (409, "CONFLICT"));
     // The key of one tenant says nothing to another.
