@@ -14,7 +14,7 @@ What a till asks of the node in its shop. It works without internet.
 `POST /v1/tickets/{id}/close` with the tenders. The answer to the close is the receipt; it comes after the record is \
 on the disk.
 
-**Retries.** Every write but `/v1/pair` needs an `Idempotency-Key`: a fresh one (such as a UUID) per intent, the same \
+**Retries.** Every write but `/v1/pair` and signing in and out needs an `Idempotency-Key`: a fresh one (such as a UUID) per intent, the same \
 one for each retry of it. A repetition gets the first answer again, also after a power cut; another body under the \
 same key is a `CONFLICT`. When no answer came, send the same request again until one does.
 
@@ -30,6 +30,13 @@ always sent positive.
 **Returns.** Open a ticket of kind `return` and ring lines with `original` (term, seq and line of the receipt), or \
 with `code` when there is no receipt; its tenders are negative. **Late entries**: give the wall-clock time of the \
 paper as `at`.
+
+**People.** Where `GET /v1/staff` says `cashier_required`, somebody signs in first: `POST /v1/staff/sign-in` with a \
+`staff_id` of that list and a PIN; it holds over restarts, until they sign out or ring nothing for `idle_minutes`. What \
+a cashier may not do alone is refused with 403, `details.reason` `approval_required` and `details.approvers`; send it \
+again with `approval`: `{\"staff_id\", \"pin\", \"reason\"}` of one of them. `details.reason` `wrong_pin` says so; five \
+of them within fifteen minutes, for one person or at one lane, are 429. A PIN is kept nowhere: not in logs, records or \
+the hash of a request.
 
 **Paper.** The receipt of a sale prints by itself on the printer of its lane. Listen for changes of type `print_job` \
 and show `message` when there is one: a receipt that is `queued` waits (`why` says for what) and prints as soon as it \

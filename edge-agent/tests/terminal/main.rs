@@ -14,4 +14,5 @@ mod printing;
 mod returns;
 mod selling;
 mod service;
+mod staff;
 mod status;

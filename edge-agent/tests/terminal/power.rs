@@ -17,12 +17,12 @@ const KILLS: usize = 5;
 const LANES: usize = 4;
 
 /// The agent as its own process, on the folder of a node.
-struct Process {
+pub struct Process {
     child: Child,
 }
 
 impl Process {
-    fn start(config: &Path, addresses: &Path) -> Self {
+    pub fn start(config: &Path, addresses: &Path) -> Self {
         drop(std::fs::remove_file(addresses));
         let mut command = Command::new(env!("CARGO_BIN_EXE_edge-agent"));
         command.arg("run").arg("--config").arg(config).stdout(Stdio::null()).stderr(Stdio::null());
@@ -30,7 +30,7 @@ impl Process {
     }
 
     /// Its address, once it has one.
-    async fn base(addresses: &Path) -> String {
+    pub async fn base(addresses: &Path) -> String {
         let mut tick = tokio::time::interval(Duration::from_millis(5));
         let found = tokio::time::timeout(Duration::from_secs(30), async {
             loop {

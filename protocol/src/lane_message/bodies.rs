@@ -174,7 +174,7 @@ impl Body for Ticket {
 pub struct Price {
     /// Version of the body.
     pub v: V1,
-    /// `catalogue` or `shop`.
+    /// `catalogue`, `shop` or `staff`.
     #[schema(max_length = 32)]
     pub collection: String,
     /// The version in force; it only rises.

@@ -43,7 +43,7 @@ pub struct TicketNow {
 /// A collection and its version in force; 0 means that none came yet.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct CollectionNow {
-    /// `catalogue` or `shop`.
+    /// `catalogue`, `shop` or `staff`.
     #[schema(max_length = 32)]
     pub collection: String,
     /// The version in force.

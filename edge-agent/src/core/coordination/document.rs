@@ -88,7 +88,7 @@ const CHANNELS: [Channel; 8] = [
         body: "Price",
         actions: &["receive"],
         retain: false,
-        says: "A catalogue or the shop's settings took force. Told again when the node connects.",
+        says: "A catalogue, the shop's settings or its people took force. Told again when the node connects.",
     },
     Channel {
         key: "deviceState",
@@ -113,7 +113,7 @@ const PARAMETERS: [(&str, &str); 6] = [
     ("shop", "Id of the shop, as `GET /v1/shop` answers it"),
     ("lane", "Id of the lane, as `POST /v1/pair` answered it"),
     ("ticket", "Id of the ticket"),
-    ("collection", "`catalogue` or `shop`"),
+    ("collection", "`catalogue`, `shop` or `staff`"),
     ("device", "Name of the device in the node's configuration"),
     ("node", "Id of the node"),
 ];

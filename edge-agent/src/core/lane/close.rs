@@ -35,6 +35,7 @@ pub fn close(
     ctx: &Context<'_>,
     asked: Asked<'_>,
 ) -> Result<TicketClosedV2, Refusal> {
+    ctx.people.may_sell()?;
     held_by(ticket, ctx)?;
     if ticket.parked.is_some() {
         return Err(Refusal::conflict("the ticket is parked; recall it first"));

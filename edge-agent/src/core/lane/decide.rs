@@ -45,6 +45,7 @@ pub fn open(
     reference: Option<&String>,
     at: Option<DateTime>,
 ) -> Result<OpenTicket, Refusal> {
+    ctx.people.may_sell()?;
     let late = at.map(|wall| ctx.shop.late_entry(wall, ctx.now)).transpose()?;
     Ok(OpenTicket {
         id: fresh,
@@ -71,6 +72,7 @@ pub fn open(
 /// # Errors
 /// Why it may not happen; the ticket is as it was.
 pub fn decide(ticket: &OpenTicket, edit: &Edit, ctx: &Context<'_>) -> Result<Op, Refusal> {
+    ctx.people.may_sell()?;
     may_touch(ticket, edit, ctx)?;
     let op = match edit {
         Edit::AddGoods { .. } => add_goods(ticket, edit, ctx)?,
