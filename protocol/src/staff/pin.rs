@@ -106,7 +106,7 @@ pub fn check_pin(pin: &str) -> Result<(), PinFault> {
         return Err(PinFault::Run);
     }
     let repeats = |period: usize| digits.iter().zip(digits.iter().skip(period)).all(|(one, again)| one == again);
-    if (1..=digits.len() / 2).any(|period| digits.len() % period == 0 && repeats(period)) {
+    if (1..=digits.len() / 2).any(|period| digits.len().is_multiple_of(period) && repeats(period)) {
         return Err(PinFault::Repeated);
     }
     Ok(())

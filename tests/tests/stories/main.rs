@@ -10,7 +10,6 @@ mod pages;
 mod power;
 mod prices;
 mod printing;
-mod staff;
 mod status;
 mod street;
 mod tenants;
