@@ -1,5 +1,5 @@
 //! The hook for keys of programs: what a bearer token that begins with `twk_` means. The keys themselves belong to the noun
-//! `keys`; nothing is one yet.
+//! `keys`.
 
 use uuid::Uuid;
 
@@ -7,6 +7,7 @@ use super::guard::Standing;
 use super::policy::Grant;
 use crate::app::App;
 use crate::db::{DbError, TenantTx};
+use crate::domain::keys;
 use crate::http::ApiResult;
 
 /// How such a token begins.
@@ -16,16 +17,14 @@ pub const PREFIX: &str = "twk_";
 ///
 /// # Errors
 /// Whatever the database met.
-#[allow(clippy::unused_async, reason = "the noun keys will ask the database")]
-pub async fn standing(_app: &App, _token: &str) -> ApiResult<Option<Standing>> {
-    Ok(None)
+pub async fn standing(app: &App, token: &str) -> ApiResult<Option<Standing>> {
+    keys::service::standing(app, token).await
 }
 
 /// What was given to a key.
 ///
 /// # Errors
 /// Whatever the database met.
-#[allow(clippy::unused_async, reason = "the noun keys will ask the database")]
-pub async fn given(_tx: &mut TenantTx, _key: Uuid) -> Result<Vec<Grant>, DbError> {
-    Ok(Vec::new())
+pub async fn given(tx: &mut TenantTx, key: Uuid) -> Result<Vec<Grant>, DbError> {
+    keys::service::given(tx, key).await
 }

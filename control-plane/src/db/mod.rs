@@ -5,6 +5,7 @@
 mod catalogue;
 pub mod embedded;
 mod error;
+mod key;
 mod pool;
 mod schema;
 mod session;
@@ -17,6 +18,7 @@ mod tests;
 
 pub use catalogue::{APPEND_ONLY, PLATFORM_READS, SECURITY_DEFINERS, Violation, violations};
 pub use error::DbError;
+pub use key::KeyState;
 pub use pool::{Db, Limits, Urls};
 pub use schema::{migrate, migrate_owner, prepare_cluster};
 pub use session::{PageTimes, SessionState};

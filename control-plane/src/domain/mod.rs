@@ -11,9 +11,11 @@ pub mod audit;
 pub mod catalog;
 pub mod fleet;
 pub mod identity;
+pub mod keys;
 pub mod mfa;
 pub mod modules;
 pub mod notifications;
+pub mod people;
 pub mod pricing;
 pub mod regions;
 pub mod roles;
@@ -31,9 +33,11 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(catalog::routes())
         .merge(fleet::routes())
         .merge(identity::routes())
+        .merge(keys::routes())
         .merge(mfa::routes())
         .merge(modules::routes())
         .merge(notifications::routes())
+        .merge(people::routes())
         .merge(pricing::routes())
         .merge(regions::routes())
         .merge(roles::routes())
@@ -58,6 +62,8 @@ pub fn pages() -> Pages {
         .merge(catalog::pages::pages())
         .merge(fleet::pages::pages())
         .merge(identity::pages::pages())
+        .merge(keys::pages::pages())
+        .merge(people::pages::pages())
         .merge(mfa::pages::pages())
         .merge(regions::pages::pages())
         .merge(roles::pages::pages())

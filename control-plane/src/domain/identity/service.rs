@@ -297,6 +297,37 @@ pub async fn ensure_person(app: &App, email: &str, password: &str) -> ApiResult<
     Ok(person)
 }
 
+/// Who an e-mail and a password prove somebody to be, throttled like a sign-in, without signing them in.
+///
+/// # Errors
+/// AUTHN; RATE_LIMIT.
+pub async fn who_is(app: &App, email: &str, password: &str, context: &Context) -> ApiResult<PersonId> {
+    Ok(prove(app, email, password, context, None).await?.0)
+}
+
+/// A new person, who chose this password; `about` are words that a guesser would begin with.
+///
+/// # Errors
+/// VALIDATION for a password that may not be chosen; CONFLICT if somebody took the e-mail a moment ago.
+pub async fn make_person(
+    app: &App,
+    email: &str,
+    name: Option<&str>,
+    password: &str,
+    about: &[&str],
+) -> ApiResult<PersonId> {
+    let key = rules::email_key(email);
+    let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
+    let phc = app.hasher.hash_for(password, about).await?;
+    let now = app.clock.now();
+    let person = PersonId::from_uuid(rng::id(now));
+    let mut tx = SystemTx::begin(&app.db, SystemReason::Account).await?;
+    store::insert_person(&mut tx, person, email.trim(), &key, &phc, now).await?;
+    account::name_newcomer(&mut tx, person, name).await?;
+    tx.save().await?;
+    Ok(person)
+}
+
 /// Who has this e-mail; none also for what is no e-mail.
 ///
 /// # Errors

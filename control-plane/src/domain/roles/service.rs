@@ -323,6 +323,15 @@ pub async fn take(tx: &mut TenantTx, caller: &Caller, mine: &Policy, id: Uuid, n
     Ok(audit::service::record(tx, caller, &entry, now).await?)
 }
 
+/// Takes everything from somebody whose membership ends in this transaction; answers how much it was. The caller bumps the
+/// policy version, and asks whether an owner is left.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn take_all(tx: &mut TenantTx, person: PersonId) -> Result<u64, DbError> {
+    store::delete_of(tx, person).await
+}
+
 /// That the company still has somebody who owns it. Ask after [`policy::bump`], which locks the company's row.
 ///
 /// # Errors

@@ -84,6 +84,17 @@ pub(super) async fn delete(tx: &mut TenantTx, id: Uuid) -> Result<bool, DbError>
     Ok(done.rows_affected() == 1)
 }
 
+/// Everything that somebody holds; answers how much it was.
+pub(super) async fn delete_of(tx: &mut TenantTx, person: PersonId) -> Result<u64, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let done = sqlx::query("DELETE FROM app.assignments WHERE tenant_id = $1 AND person_id = $2")
+        .bind(tenant)
+        .bind(person.as_uuid())
+        .execute(tx.conn())
+        .await?;
+    Ok(done.rows_affected())
+}
+
 /// Assignments of one person, one by its id, or all behind `after`.
 pub(super) async fn held(
     tx: &mut TenantTx,

@@ -79,6 +79,11 @@ async fn end_again(app: App, work: Work) -> Result<(), JobError> {
     Ok(ending.carry_out(&app, Actor::JOB, "account.sessions_ended", false).await?)
 }
 
+/// The name of somebody who was just made.
+pub(super) async fn name_newcomer(tx: &mut SystemTx, person: PersonId, name: Option<&str>) -> Result<(), DbError> {
+    store::rename(tx, person, name).await.map(drop)
+}
+
 /// A line in the record of every tenant that a person belongs to, about what they did at an open door.
 pub(super) async fn note_everywhere(
     app: &App,
