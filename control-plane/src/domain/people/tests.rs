@@ -134,7 +134,7 @@ async fn a_link_works_once_for_a_week_until_it_is_revoked_or_sent_again() {
 async fn nobody_gives_or_ends_more_than_they_have_and_an_owner_stays() {
     let hq = Hq::new().await;
     let role = json!({ "name": "Helper", "permissions": ["people.read", "people.write", "shops.read"] });
-    let role = hq.ask(Method::POST, "/v1/roles", Some(&hq.owner), role).await;
+    let role = hq.ask(Method::POST, "/v1/rbac/roles", Some(&hq.owner), role).await;
     let role = role.body["data"]["id"].as_str().unwrap_or_else(|| panic!("{role:?}")).to_owned();
     let (helper, _) = hq.joined("helper@x.example", &role).await;
     let beyond = hq.invite(&helper, "friend@x.example", "owner").await;
