@@ -47,6 +47,8 @@ pub struct Fault {
 pub struct Browser {
     /// The driver's handle, for what is not here.
     pub driver: WebDriver,
+    /// Where the driver listens.
+    door: String,
     _process: Process,
     _profile: TempDir,
 }
@@ -83,7 +85,33 @@ impl Browser {
             .context("chromedriver does not start: apt-get install chromium chromium-driver")?;
         let process = Process(process);
         let driver = connect(port, profile.path(), screen).await?;
-        Ok(Self { driver, _process: process, _profile: profile })
+        Ok(Self { driver, door: format!("http://127.0.0.1:{port}"), _process: process, _profile: profile })
+    }
+
+    /// Plugs in a device that makes passkeys, of the browser's own (WebDriver's virtual authenticator); its id. One that is
+    /// not `verified` does not know who holds it.
+    ///
+    /// # Errors
+    /// When the driver knows no such thing.
+    pub async fn authenticator(&self, verified: bool) -> anyhow::Result<String> {
+        let device = serde_json::json!({
+            "protocol": "ctap2", "transport": "internal", "hasResidentKey": true, "hasUserVerification": true,
+            "isUserConsenting": true, "isUserVerified": verified,
+        });
+        let path = format!("{}/session/{}/webauthn/authenticator", self.door, self.driver.session_id());
+        let answer = reqwest::Client::new().post(path).json(&device).send().await?.error_for_status()?;
+        let answer: serde_json::Value = answer.json().await?;
+        Ok(answer["value"].as_str().context("a device without an id")?.to_owned())
+    }
+
+    /// Unplugs such a device; its passkeys are gone.
+    ///
+    /// # Errors
+    /// When it is not there.
+    pub async fn remove_authenticator(&self, id: &str) -> anyhow::Result<()> {
+        let path = format!("{}/session/{}/webauthn/authenticator/{id}", self.door, self.driver.session_id());
+        reqwest::Client::new().delete(path).send().await?.error_for_status()?;
+        Ok(())
     }
 
     /// Goes to an address.

@@ -22,7 +22,8 @@ const GUIDE: &str = "\
 What the franchise asks of its head office: shops, catalogue, prices, sales, and the fleet of nodes.
 
 **Sign in** with `POST /v1/auth/login`; put `access_token` under *Authorize* (`Authorization: Bearer ...`). It is good \
-for 15 minutes; `POST /v1/auth/refresh` gives the next pair. A person with several tenants is asked to name one.
+for 15 minutes; `POST /v1/auth/refresh` gives the next pair. A person with several tenants is asked to name one; one \
+with a second factor gets `mfa.token`, which goes to `POST /v1/auth/mfa` with a code.
 
 **Prices.** `POST /v1/catalog/imports` takes a CSV and answers line by line what came of it; good lines are taken, bad \
 ones are told with their number. `PUT /v1/pricing/prices/{code}` changes one price. Connected nodes have either within \

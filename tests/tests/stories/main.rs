@@ -10,6 +10,7 @@ mod pages;
 mod power;
 mod prices;
 mod printing;
+mod second_factors;
 mod status;
 mod street;
 mod tenants;

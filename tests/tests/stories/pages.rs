@@ -34,7 +34,7 @@ async fn sign_in(browser: &Browser, street: &Street) {
 }
 
 /// What holds of every page: no serious fault, nothing wider than the window, no script that complains.
-async fn look(browser: &Browser, name: &str) {
+pub async fn look(browser: &Browser, name: &str) {
     let faults = browser.serious_faults().await.unwrap();
     assert!(faults.is_empty(), "{name}: {faults:#?}");
     assert!(!browser.scrolls_sideways().await.unwrap(), "{name} is wider than the window");

@@ -77,7 +77,7 @@ async fn words(browser: &Browser, text: &str, there: bool, within: Duration) {
 }
 
 /// What a reader of codes that is not ours sees in a picture.
-fn codes_in(picture: &Path) -> Vec<String> {
+pub fn codes_in(picture: &Path) -> Vec<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let python = root.join("target/foreign/venv/bin/python");
     assert!(python.exists(), "{} is missing: run .ci/foreign once (make test does)", python.display());
