@@ -10,7 +10,7 @@ use tower::ServiceExt;
 
 use super::openapi::Known;
 use super::testing::{ask, call, signed_in};
-use super::{docs, layers};
+use super::{docs, layers, openapi};
 use crate::app::App;
 use crate::clock::Clock;
 use crate::db::testing::TestDb;
@@ -216,10 +216,11 @@ async fn the_document_lists_the_routes_and_the_page_shows_it() {
 #[tokio::test]
 async fn every_route_but_the_public_ones_asks_who_you_are() {
     let (_test, _, router) = hq().await;
-    let public = ["/healthz", "/readyz", "/v1/auth/login", "/v1/auth/refresh", "/v1/enroll"];
+    // Which are open is in the document, and so in its snapshot; the isolation suite wants a reason for each.
+    let document = docs::document();
     let mut guarded = 0;
     for (method, path) in docs::routes_of_all() {
-        if public.contains(&path.as_str()) {
+        if openapi::is_open(&document["paths"][&path][method.to_ascii_lowercase()]) {
             continue;
         }
         let id = "00000000-0000-4000-8000-000000000000";
