@@ -105,6 +105,11 @@ impl ApiError {
         Self { retry_after: Some(2), ..Self::new(StatusCode::SERVICE_UNAVAILABLE, Code::Internal, message) }
     }
 
+    /// What the database met, where a unique key that is taken has words of its own.
+    pub fn or_taken(error: DbError, taken: &str) -> Self {
+        if matches!(error, DbError::Taken { .. }) { Self::conflict(taken) } else { error.into() }
+    }
+
     /// The same with details for a program.
     #[must_use]
     pub fn with(mut self, details: Value) -> Self {

@@ -30,6 +30,7 @@ impl Drop for Smtp {
         // The library says goodbye to pooled connections in a task, and panics where no runtime is left for one. The
         // process ends then, and its connections with it.
         if tokio::runtime::Handle::try_current().is_err() {
+            #[allow(clippy::mem_forget, reason = "the process ends: dropping it would panic")]
             std::mem::forget(self.transport.take());
         }
     }

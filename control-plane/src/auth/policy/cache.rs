@@ -48,10 +48,9 @@ impl Policies {
     /// # Errors
     /// Whatever the database met.
     pub async fn of(&self, db: &Db, tenant: TenantId, who: Principal, version: i64) -> Result<Arc<Policy>, DbError> {
-        if let Some(known) = self.kept().get(&(tenant, who)) {
-            if known.version() == version {
-                return Ok(Arc::clone(known));
-            }
+        let known = self.kept().get(&(tenant, who)).map(Arc::clone);
+        if let Some(known) = known.filter(|known| known.version() == version) {
+            return Ok(known);
         }
         let mut tx = TenantTx::begin(db, tenant).await?;
         let source = source(&mut tx, who).await?;

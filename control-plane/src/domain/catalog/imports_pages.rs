@@ -61,7 +61,7 @@ async fn asked(
     text: String,
     rehearsal: bool,
 ) -> PageResult {
-    let mut tx = caller.begin(&app).await?;
+    let mut tx = caller.begin(app).await?;
     let recent = imports::list(&mut tx, 10).await?;
     let (now, megabytes) = (utc(app.clock.now()), limits::IMPORT_BODY_BYTES >> 20);
     let shell = Shell::new(caller, Nav::Products, "Import prices");

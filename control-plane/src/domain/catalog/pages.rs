@@ -215,7 +215,7 @@ async fn create(
 }
 
 async fn bad_new(app: &App, caller: &PageCaller, form: ProductForm, status: StatusCode, fault: Fault) -> PageResult {
-    let mut tx = caller.begin(&app).await?;
+    let mut tx = caller.begin(app).await?;
     let currency = currency(&mut tx).await?;
     let shell = Shell::new(caller, Nav::Products, "A new product");
     caller.page_with(status, &New { shell, form, currency, fault: Some(fault) })
@@ -292,7 +292,7 @@ async fn shown(
     kept: Option<ProductForm>,
     (status, told): (StatusCode, Told),
 ) -> PageResult {
-    let mut tx = caller.begin(&app).await?;
+    let mut tx = caller.begin(app).await?;
     let found = if service::could_be_code(code) { service::one(&mut tx, code).await? } else { None };
     let product = found.ok_or_else(|| ApiError::not_found("product"))?;
     let history = pricing::service::history(&mut tx, code, 0, HISTORY).await?;

@@ -110,10 +110,9 @@ async fn write(tx: &mut TenantTx, id: Uuid, body: &RegionBody, now: Timestamp) -
     if shops.len() > SHOPS {
         return Err(ApiError::field("shop_ids", format!("{SHOPS} shops at most")));
     }
-    store::write(tx, id, name, now).await.map_err(|error| match error {
-        DbError::Taken { .. } => ApiError::conflict("a region of this name exists; choose another name"),
-        other => other.into(),
-    })?;
+    store::write(tx, id, name, now)
+        .await
+        .map_err(|error| ApiError::or_taken(error, "a region of this name exists; choose another name"))?;
     let shops: Vec<Uuid> = shops.into_iter().collect();
     let there = store::set_shops(tx, id, &shops).await?;
     if there != u64::try_from(shops.len()).unwrap_or(u64::MAX) {

@@ -189,10 +189,7 @@ fn checked(tx: &TenantTx, role: &RoleBody) -> ApiResult<RoleBody> {
 }
 
 fn named(error: DbError) -> ApiError {
-    match error {
-        DbError::Taken { .. } => ApiError::conflict("a role of this name exists; choose another name"),
-        other => other.into(),
-    }
+    ApiError::or_taken(error, "a role of this name exists; choose another name")
 }
 
 /// That somebody gives no more than they have.

@@ -155,10 +155,10 @@ impl Wish {
 }
 
 fn not_a_person(error: DbError) -> ApiError {
-    match error {
-        DbError::Refused { .. } => ApiError::field("person_id", "nobody of your company at head office has this id"),
-        other => other.into(),
+    if matches!(error, DbError::Refused { .. }) {
+        return ApiError::field("person_id", "nobody of your company at head office has this id");
     }
+    error.into()
 }
 
 /// Adds somebody. The caller hints the collection `Staff` after the commit.

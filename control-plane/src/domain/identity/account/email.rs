@@ -10,7 +10,7 @@ use super::types::{EmailChange, EmailNow};
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::auth::throttle;
-use crate::db::{DbError, SystemReason, SystemTx};
+use crate::db::{SystemReason, SystemTx};
 use crate::domain::audit::{self, Entry};
 use crate::domain::identity::links::{EMAIL_MILLIS, Kind, Link};
 use crate::domain::identity::rules;
@@ -91,11 +91,8 @@ pub async fn confirm(app: &App, token: &str, context: &Context) -> ApiResult<Ema
     let (person, email) = (PersonId::from_uuid(person), email.ok_or_else(stale)?);
     let key = rules::email_key(&email).ok_or_else(stale)?;
     let (_, old) = store::secret_of(&mut tx, person).await?.ok_or_else(stale)?;
-    store::set_email(&mut tx, person, &email, &key).await.map_err(|error| match error {
-        DbError::Taken { .. } => {
-            ApiError::conflict("this address signs in another person already: use another, or that account")
-        }
-        other => other.into(),
+    store::set_email(&mut tx, person, &email, &key).await.map_err(|error| {
+        ApiError::or_taken(error, "this address signs in another person already: use another, or that account")
     })?;
     store::drop_links(&mut tx, person, &[Kind::NewEmail, Kind::StopEmail, Kind::Reset], now).await?;
     let told = Template::EmailChanged {
