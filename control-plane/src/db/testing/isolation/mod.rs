@@ -165,10 +165,10 @@ impl Planted {
     async fn as_foreign_shop(&mut self, probe: &mut Probe, table: &Table) {
         let name = &table.name;
         let key = match table.belongs() {
-            Belongs::ToAShop => "shop_id",
-            Belongs::ToANode => "node_id",
+            Belongs::Shop => "shop_id",
+            Belongs::Node => "node_id",
             // What is the company's is the same for all who may look at it at all.
-            Belongs::ToTheCompany => return,
+            Belongs::Company => return,
         };
         let (select, update, delete) = verbs(name);
         let (ours, other) = (format!("{{{SHOP}}}"), format!("{{{OTHER_SHOP}}}"));

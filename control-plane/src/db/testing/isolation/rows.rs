@@ -23,11 +23,11 @@ struct Column {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Belongs {
     /// It says so itself.
-    ToAShop,
+    Shop,
     /// By its node.
-    ToANode,
+    Node,
     /// To the whole company.
-    ToTheCompany,
+    Company,
 }
 
 /// A shop of ours, and the node in it.
@@ -57,11 +57,11 @@ impl Table {
     pub(super) fn belongs(&self) -> Belongs {
         let has = |wanted: &str| self.columns.iter().any(|column| column.name == wanted && !column.nullable);
         if has("shop_id") {
-            Belongs::ToAShop
+            Belongs::Shop
         } else if has("node_id") && !self.columns.iter().any(|column| column.name == "shop_id") {
-            Belongs::ToANode
+            Belongs::Node
         } else {
-            Belongs::ToTheCompany
+            Belongs::Company
         }
     }
 
