@@ -15,6 +15,9 @@ use crate::http::ApiResult;
 use crate::http::context::Context;
 use crate::rng;
 
+/// Seconds that the browser keeps the cookie of such a session.
+pub const COOKIE_SECONDS: i64 = PAGE_MILLIS / 1_000;
+
 /// What the one who vouches says of how somebody proved themselves.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Proof {

@@ -17,7 +17,6 @@ use super::service;
 use super::types::{Linked, Offer};
 use crate::app::App;
 use crate::domain::identity;
-use crate::domain::identity::rules::PAGE_MILLIS;
 use crate::http::context::Context;
 use crate::http::error::Code;
 use crate::http::{ApiError, Path, Query};
@@ -152,7 +151,7 @@ async fn callback(State(app): State<App>, context: Context, Query(back): Query<B
                 identity::service::logout(&app, &before.caller).await?;
             }
             let mut response = respond::see_other(own_path(&next).unwrap_or("/"));
-            let line = cookie::write(way, way.session_name(), &key, PAGE_MILLIS / 1_000);
+            let line = cookie::write(way, way.session_name(), &key, identity::by_provider::COOKIE_SECONDS);
             response.headers_mut().append(header::SET_COOKIE, line);
             Ok(response)
         }
