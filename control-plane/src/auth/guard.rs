@@ -16,7 +16,7 @@ use uuid::Uuid;
 
 use super::keys;
 use super::policy::cache::Principal;
-use super::policy::{Level, Permission, Policy, Right, Scope, Weight};
+use super::policy::{Level, Module, PLATFORM_TENANT, Permission, Policy, Right, Scope, Weight};
 use crate::app::App;
 use crate::db::{Bounds, SessionState, TenantTx};
 use crate::http::context::Context;
@@ -184,6 +184,12 @@ impl Refusal {
             Self::Suspended => "the company's account is suspended: everything can be read, nothing changed".to_owned(),
             Self::ReadOnly => "you were let in to look, not to change anything".to_owned(),
         }
+    }
+
+    /// As an answer to somebody of a tenant: what belongs to the platform does not exist for others.
+    pub fn told_to(self, tenant: TenantId, permission: Permission) -> ApiError {
+        let hidden = permission.module() == Module::Platform && tenant != PLATFORM_TENANT;
+        if hidden { ApiError::not_found("thing") } else { self.error(permission) }
     }
 
     /// As an answer of the API.
@@ -369,7 +375,8 @@ impl<R: Right> FromRequestParts<App> for Can<R> {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> ApiResult<Self> {
         let standing = authenticate(parts, app).await?;
         let policy = standing.policy(app).await?;
-        let refused = |refusal: Refusal| refusal.error(R::PERMISSION);
+        let tenant = standing.caller.tenant;
+        let refused = |refusal: Refusal| refusal.told_to(tenant, R::PERMISSION);
         Self::decide(standing.caller, &policy, app.clock.now()).map_err(refused)
     }
 }

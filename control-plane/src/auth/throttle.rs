@@ -105,6 +105,26 @@ pub async fn count_mail(tx: &mut SystemTx, email_key: &str, what: &str, now: Tim
     Ok(tries <= MAILS)
 }
 
+/// Counts something that a network does, such as registering; the seconds to wait when it was one time too many.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn count_of_network(
+    tx: &mut SystemTx,
+    what: &str,
+    address: &str,
+    most: i32,
+    now: Timestamp,
+) -> Result<Option<u32>, DbError> {
+    let oldest = now.plus_millis(-WINDOW_MILLIS);
+    let key = format!("{what} of anybody");
+    let (tries, starts) = match store::full(tx, &key, address, most, oldest).await? {
+        Some(starts) => (most + 1, starts),
+        None => store::count_try(tx, &key, address, now, oldest).await?,
+    };
+    Ok((tries > most).then(|| seconds_left(starts, now)))
+}
+
 /// After a success: the tries from this place are forgotten, and this one is taken off the wider counts.
 ///
 /// # Errors

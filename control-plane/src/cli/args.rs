@@ -20,9 +20,11 @@ Examples:
     control-plane shop create --state /var/lib/tillway-hq --tenant ID --name 'High Street' \\
       --timezone Europe/London --currency GBP
     control-plane claim create --state /var/lib/tillway-hq --tenant ID --shop ID
+  Somebody who runs the platform: takes registered companies in, suspends, switches modules (asked for a second factor):
+    TILLWAY_OPERATOR_PASSWORD=... control-plane operator create --state /var/lib/tillway-hq --email you@example.com
   The password of the owner comes from --owner-password or TILLWAY_OWNER_PASSWORD, and has 8 characters or more.
 
-Each command but serve prints one JSON object on the last line of standard output; what went wrong is one line on
+Each command but serve prints one JSON object on the last line of standard output (a list: one object a line); what went wrong is one line on
 standard error. Run them as the user that runs head office.
 
 Exit codes:
@@ -60,6 +62,9 @@ pub enum Command {
     /// Shops of a tenant.
     #[command(subcommand)]
     Shop(Shop),
+    /// Operators: the people who run the platform.
+    #[command(subcommand)]
+    Operator(Operator),
     /// Claim codes, with which nodes enrol.
     #[command(subcommand)]
     Claim(Claim),
@@ -185,6 +190,40 @@ pub enum Tenant {
         #[arg(long)]
         allow_duplicate: bool,
     },
+    /// List the tenants, one JSON object a line: {"id":...,"name":...,"state":...,"shops":...,"nodes":...,"people":...}.
+    List {
+        /// Where the database is.
+        #[command(flatten)]
+        place: Where,
+        /// Only those whose name contains this, or the one with this id.
+        #[arg(long, default_value = "")]
+        search: String,
+        /// JSON lines; there is no other shape yet.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// `operator ...`.
+#[derive(Debug, Subcommand)]
+pub enum Operator {
+    /// Make an operator of the platform. Prints {"id":...}.
+    ///
+    /// At the first sign-in head office asks for a second factor; without one an operator can do nothing.
+    Create {
+        /// Where the database is.
+        #[command(flatten)]
+        place: Where,
+        /// Their e-mail. Somebody who is known already keeps their one sign-in, and their password is wanted.
+        #[arg(long)]
+        email: String,
+        /// platform_admin runs the platform, support helps tenants that allow it.
+        #[arg(long, default_value = "platform_admin")]
+        role: String,
+        /// Their password, 8 characters or more. Without it one line is read from standard input.
+        #[arg(long, env = "TILLWAY_OPERATOR_PASSWORD", hide_env_values = true)]
+        password: Option<String>,
+    },
 }
 
 /// `keys ...`.
@@ -235,6 +274,18 @@ pub enum Shop {
         /// Cash rounding step in minor units; 0: none.
         #[arg(long, default_value_t = 0)]
         cash_step: u16,
+    },
+    /// List the shops of a tenant, one JSON object a line: {"id":...,"name":...,"timezone":...,"currency":...}.
+    List {
+        /// Where the database is.
+        #[command(flatten)]
+        place: Where,
+        /// The tenant's id, as `tenant list` prints it.
+        #[arg(long, value_parser = id)]
+        tenant: Uuid,
+        /// JSON lines; there is no other shape yet.
+        #[arg(long)]
+        json: bool,
     },
 }
 

@@ -33,8 +33,11 @@ pub fn main() -> ExitCode {
     telemetry::stderr::flush();
     match ended {
         Ok(answer) => {
-            if let Some(answer) = answer {
-                say(&answer.to_string());
+            match answer {
+                // A list: one line each.
+                Some(serde_json::Value::Array(lines)) => lines.iter().for_each(|line| say(&line.to_string())),
+                Some(answer) => say(&answer.to_string()),
+                None => {}
             }
             ExitCode::SUCCESS
         }

@@ -8,7 +8,7 @@ use time::format_description::well_known::Rfc3339;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
-use super::args::{Claim, Command, Keys, Serve, Shop, Tenant, Where};
+use super::args::{Claim, Command, Keys, Operator, Serve, Shop, Tenant, Where};
 use super::place::Place;
 use crate::app::App;
 use crate::auth::seal::Sealer;
@@ -17,7 +17,7 @@ use crate::config::{Database, ServeConfig};
 use crate::db::{TenantTx, Urls, migrate};
 use crate::domain::audit::Actor;
 use crate::domain::fleet::{ClaimMade, Fleet, FleetError, NewClaim};
-use crate::domain::{fleet, shops, tenants};
+use crate::domain::{fleet, operators, shops, tenants};
 use crate::http::ApiError;
 use crate::mail::MailConfig;
 use crate::notify::{self, Notifier};
@@ -42,6 +42,39 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
                 }
                 let made = tenants::service::create(&app, &name, &owner_email, &owner_password).await?;
                 Ok(json!({ "id": made.tenant, "owner_id": made.owner }))
+            })
+            .await
+        }
+        Command::Tenant(Tenant::List { place, search, json: _ }) => {
+            must_be_there(&place)?;
+            with_app(&place, async |app| tenants_of(&app, &search).await).await
+        }
+        Command::Operator(Operator::Create { place, email, role, password }) => {
+            must_be_there(&place)?;
+            let password = match password {
+                Some(password) => password,
+                None => {
+                    one_line().context("no password: set TILLWAY_OPERATOR_PASSWORD or write it to standard input")?
+                }
+            };
+            with_app(&place, async |app| {
+                let id = operators::service::create(&app, &email, &password, &role).await?;
+                Ok(json!({ "id": id }))
+            })
+            .await
+        }
+        Command::Shop(Shop::List { place, tenant, json: _ }) => {
+            must_be_there(&place)?;
+            with_app(&place, async |app| {
+                let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
+                if tenants::service::name(&mut tx).await?.is_none() {
+                    return Err(ApiError::not_found("tenant"));
+                }
+                let shops = shops::service::list(&mut tx).await?;
+                let line = |shop: shops::types::Shop| {
+                    json!({ "id": shop.id, "name": shop.name, "timezone": shop.timezone, "currency": shop.currency })
+                };
+                Ok(Value::Array(shops.into_iter().map(line).collect()))
             })
             .await
         }
@@ -83,6 +116,34 @@ pub(super) async fn run(command: Command) -> Result<Option<Value>> {
         }
         Command::Completion { .. } => Ok(None),
     }
+}
+
+/// Every tenant, page by page.
+async fn tenants_of(app: &App, search: &str) -> Result<Value, ApiError> {
+    const PAGE: i64 = 200;
+    let mut lines = Vec::new();
+    let mut after = None;
+    loop {
+        let page = operators::service::list(app, search, None, after.as_ref(), PAGE).await?;
+        after = page.last().map(|last| (last.name.clone(), last.id));
+        let whole = page.len() < usize::try_from(PAGE).unwrap_or(usize::MAX);
+        lines.extend(page.into_iter().map(|row| {
+            let (shops, nodes, people) = (row.counts.shops, row.counts.nodes, row.counts.people);
+            json!({ "id": row.id, "name": row.name, "state": row.state, "shops": shops, "nodes": nodes, "people": people })
+        }));
+        if whole || after.is_none() {
+            return Ok(Value::Array(lines));
+        }
+    }
+}
+
+/// One line of standard input, without its end.
+fn one_line() -> Result<String> {
+    let mut line = String::new();
+    std::io::stdin().read_line(&mut line)?;
+    let line = line.trim_end_matches(['\r', '\n']).to_owned();
+    anyhow::ensure!(!line.is_empty(), "standard input is empty");
+    Ok(line)
 }
 
 /// A claim needs the device CA's certificate. A head office that never served has none yet: it is made now.

@@ -14,6 +14,10 @@ pub enum SystemReason {
     SecondFactor,
     /// A person's own account: name, password, e-mail; who the members of a tenant are.
     Account,
+    /// Somebody registers a company, or answers the mail that proves their address.
+    Register,
+    /// An operator of the platform looks at tenants, registrations, modules, jobs.
+    Operators,
     /// A tenant is made with its first owner.
     CreateTenant,
     /// A claim code or certificate is matched to its tenant.
@@ -33,6 +37,8 @@ impl SystemReason {
             Self::SignIn => "sign_in",
             Self::SecondFactor => "second_factor",
             Self::Account => "account",
+            Self::Register => "register",
+            Self::Operators => "operators",
             Self::CreateTenant => "create_tenant",
             Self::Enrolment => "enrolment",
             Self::Keys => "keys",

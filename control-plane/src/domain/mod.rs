@@ -15,6 +15,7 @@ pub mod keys;
 pub mod mfa;
 pub mod modules;
 pub mod notifications;
+pub mod operators;
 pub mod people;
 pub mod pricing;
 pub mod regions;
@@ -37,6 +38,7 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(mfa::routes())
         .merge(modules::routes())
         .merge(notifications::routes())
+        .merge(operators::routes())
         .merge(people::routes())
         .merge(pricing::routes())
         .merge(regions::routes())
@@ -45,12 +47,14 @@ pub fn routes() -> OpenApiRouter<App> {
         .merge(shops::routes())
         .merge(sso::routes())
         .merge(staff::routes())
+        .merge(tenants::routes())
 }
 
 /// Who does which jobs, of every noun.
 pub fn handlers() -> Vec<Handler> {
     let mut all = notifications::handlers();
     all.extend(identity::account::handlers());
+    all.extend(tenants::handlers());
     all
 }
 
@@ -68,8 +72,10 @@ pub fn pages() -> Pages {
         .merge(regions::pages::pages())
         .merge(roles::pages::pages())
         .merge(notifications::pages::pages())
+        .merge(operators::pages())
         .merge(sales::pages::pages())
         .merge(shops::pages::pages())
         .merge(sso::pages::pages())
         .merge(staff::pages::pages())
+        .merge(tenants::pages::pages())
 }

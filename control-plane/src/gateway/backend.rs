@@ -94,7 +94,9 @@ impl Live {
 fn refusal(error: &AdmitError) -> Closed {
     let code = match error {
         AdmitError::OldTerm { .. } => CloseCode::OLD_TERM,
-        AdmitError::NotANode | AdmitError::Unknown | AdmitError::Revoked | AdmitError::Retired => CloseCode::REFUSED,
+        AdmitError::NotANode | AdmitError::Unknown | AdmitError::Revoked | AdmitError::Retired | AdmitError::Closed => {
+            CloseCode::REFUSED
+        }
         AdmitError::Db(_) => CloseCode::UNAVAILABLE,
     };
     // What the database said is for the log, not for the wire.

@@ -86,6 +86,7 @@ pub async fn once(app: &App, now: Timestamp) -> Result<Removed, DbError> {
     removed.access = store::prune_access(&mut tx, now.plus_millis(-ACCESS_MILLIS)).await?;
     identity::service::prune_places(&mut tx, now.plus_millis(-throttle::PLACE_MILLIS)).await?;
     removed.jobs += service::prune_platform(&mut tx, now).await?;
+    tenants::registrations::service::prune(&mut tx, now).await?;
     tx.save().await?;
     app.keys.tend(&app.db, now).await?;
     Ok(removed)

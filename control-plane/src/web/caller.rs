@@ -16,10 +16,11 @@ use super::cookie::{self, Way};
 use super::respond::{self, encoded, own_path};
 use super::{Flash, PageError, PageResult, shell};
 use crate::app::App;
-use crate::auth::guard::{self, Acts, Caller, Can, Refusal};
+use crate::auth::guard::{self, Acts, Caller, Can, Refusal, Via};
 use crate::auth::policy::{Policy, Right};
 use crate::db::{Bounds, TenantTx};
-use crate::domain::{identity, notifications};
+use crate::domain::tenants::types::Face;
+use crate::domain::{identity, notifications, operators, tenants};
 use crate::http::ApiResult;
 
 /// The cookie of a message, whatever the way: it says nothing that is worth stealing.
@@ -40,6 +41,8 @@ pub struct PageCaller {
     pub email: Arc<str>,
     /// Notices that they have not read, up to a hundred.
     pub(super) unread: i64,
+    /// What stands around the company's pages.
+    pub(super) face: Arc<Face>,
     /// The key of the session as the cookie has it.
     pub(super) key: String,
     pub(super) csrf: String,
@@ -78,12 +81,28 @@ impl PageCaller {
         Ok(with_flash(self.way, path, &flash))
     }
 
-    /// A transaction about what is the caller's own.
+    /// A transaction about what is the caller's own. A guest owns nothing here, and changes nothing by it.
     ///
     /// # Errors
     /// Whatever the database met.
     pub async fn begin(&self, app: &App) -> ApiResult<TenantTx> {
-        self.caller.begin(app).await
+        match self.caller.via {
+            Via::Session | Via::Key => self.caller.begin(app).await,
+            Via::Guest { .. } => {
+                let bounds = Bounds { shops: None, read_only: true };
+                Ok(TenantTx::begin_within(&app.db, self.caller.tenant, &bounds).await?)
+            }
+        }
+    }
+
+    /// The hidden field that a form outside the shell carries.
+    pub fn csrf_field(&self) -> String {
+        format!(r#"<input type="hidden" name="csrf" value="{}">"#, self.csrf)
+    }
+
+    /// How the browser reached us: which cookies it keeps.
+    pub const fn way(&self) -> Way {
+        self.way
     }
 }
 
@@ -98,6 +117,23 @@ pub async fn email_of(app: &App, person: PersonId) -> ApiResult<Arc<str>> {
     let email: Arc<str> = identity::service::email(app, person).await?.into();
     app.web.keep_email(person, &email);
     Ok(email)
+}
+
+/// The session that a request is asked in, and whether it is a guest's. Who looks in somewhere keeps their own session for
+/// what is theirs: the platform's pages, their account, the way in and out.
+fn key_of(parts: &Parts, way: Way) -> Option<(String, bool)> {
+    const OWN: [&str; 5] = ["/operator", "/me", "/notifications", "/sign-", "/register"];
+    let path = parts.uri.path();
+    let read = |name: &str| cookie::read(&parts.headers, name).map(str::to_owned);
+    let guest = read(way.guest_name()).filter(|_| !OWN.iter().any(|own| path.starts_with(own)));
+    guest.map(|key| (key, true)).or_else(|| read(way.session_name()).map(|key| (key, false)))
+}
+
+/// The company, an operator or the clock ended the visit: back to where the operator came from.
+fn visit_over(way: Way) -> Response {
+    let mut response = with_flash(way, "/operator", &Flash::done("The visit is over."));
+    response.headers_mut().append(header::SET_COOKIE, cookie::write(way, way.guest_name(), "", 0));
+    response
 }
 
 /// What the bell counts.
@@ -135,25 +171,29 @@ impl FromRequestParts<App> for PageCaller {
         }
         let refused = |error: PageError| error.into_response();
         let way = Way::of(parts, app);
-        let Some(key) = cookie::read(&parts.headers, way.session_name()).map(str::to_owned) else {
-            return Err(to_sign_in(parts));
-        };
+        let Some((key, guest)) = key_of(parts, way) else { return Err(to_sign_in(parts)) };
         // A live page left open looks on by itself for ever: its stream is nobody's use of the session.
         let stream = parts.headers.get(header::ACCEPT).is_some_and(|value| value.as_bytes() == b"text/event-stream");
         let found = identity::service::page_caller(app, &key, !stream).await.map_err(|error| refused(error.into()))?;
-        let Some(found) = found else { return Err(to_sign_in(parts)) };
+        let Some(found) = found else { return Err(if guest { visit_over(way) } else { to_sign_in(parts) }) };
         let mut standing = found.standing;
         guard::admit(parts, app, &mut standing).map_err(|error| refused(error.into()))?;
         let policy = standing.policy(app).await.map_err(|error| refused(error.into()))?;
         let caller = standing.caller;
+        let face = tenants::service::face(app, caller.tenant, standing.version).await;
+        let face = face.map_err(|error| refused(error.into()))?;
         let email = email_of(app, caller.person).await.map_err(|error| refused(error.into()))?;
         // Only a page that is shown has a bell.
         let shown = !stream && parts.method == Method::GET;
+        if shown && let Via::Guest { .. } = caller.via {
+            let looked = operators::looked(app, &caller, parts.uri.path()).await;
+            looked.map_err(|error| refused(error.into()))?;
+        }
         let unread = if shown { unread(app, &caller).await.map_err(|error| refused(error.into()))? } else { 0 };
         let flash = flash_of(parts);
         let (tenant_name, csrf) = (found.tenant_name, found.csrf);
         let proxied = app.trust_forwarded;
-        let caller = Self { caller, policy, tenant_name, email, unread, key, csrf, flash, way, proxied };
+        let caller = Self { caller, policy, tenant_name, email, unread, face, key, csrf, flash, way, proxied };
         parts.extensions.insert(caller.clone());
         Ok(caller)
     }
@@ -227,7 +267,8 @@ impl<R: Right> FromRequestParts<App> for PageCan<R> {
                 Err(respond::see_other(shell::first_room(&page.policy)))
             }
             Err(refusal @ (Refusal::Permission | Refusal::Suspended | Refusal::ReadOnly)) => {
-                Err(PageError::from(refusal.error(R::PERMISSION)).into_response())
+                let refused = refusal.told_to(page.caller.tenant, R::PERMISSION);
+                Err(PageError::from(refused).into_response())
             }
         }
     }

@@ -44,6 +44,14 @@ impl Way {
         }
     }
 
+    /// The name of a guest's cookie, beside their own.
+    pub const fn guest_name(self) -> &'static str {
+        match self {
+            Self::Tls | Self::Plain => "__Host-tillway-guest",
+            Self::Loopback => "tillway-guest",
+        }
+    }
+
     /// The name of the cookie by which a browser is known again after the session.
     pub const fn browser_name(self) -> &'static str {
         match self {

@@ -4,12 +4,16 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use crate::domain::tenants::types::Face;
 use protocol::id::{PersonId, TenantId};
 use protocol::limits;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 /// E-mails remembered; beyond it all are forgotten and asked for again.
 const EMAILS: usize = 10_000;
+
+/// What stands around the pages of tenants, each under its version; beyond it all are forgotten.
+const FACES: usize = 10_000;
 
 /// Places that each tenant holds now; none at nought.
 type Held = Arc<Mutex<HashMap<TenantId, usize>>>;
@@ -38,6 +42,7 @@ impl Drop for Place {
 #[derive(Debug)]
 pub struct Memory {
     emails: Mutex<HashMap<PersonId, Arc<str>>>,
+    faces: Mutex<HashMap<TenantId, (i64, Arc<Face>)>>,
     streams: Arc<Semaphore>,
     held: Held,
     closing: watch::Sender<bool>,
@@ -47,6 +52,7 @@ impl Default for Memory {
     fn default() -> Self {
         Self {
             emails: Mutex::default(),
+            faces: Mutex::default(),
             streams: Arc::new(Semaphore::new(limits::LIVE_STREAMS)),
             held: Held::default(),
             closing: watch::Sender::new(false),
@@ -72,6 +78,21 @@ impl Memory {
     /// Forgets the e-mail of a person: it is another one now.
     pub fn forget_email(&self, person: PersonId) {
         self.emails.lock().unwrap_or_else(PoisonError::into_inner).remove(&person);
+    }
+
+    /// What stands around the pages of a tenant, if it was asked for under this version.
+    pub fn face(&self, tenant: TenantId, version: i64) -> Option<Arc<Face>> {
+        let faces = self.faces.lock().unwrap_or_else(PoisonError::into_inner);
+        faces.get(&tenant).filter(|(known, _)| *known == version).map(|(_, face)| Arc::clone(face))
+    }
+
+    /// Keeps what stands around the pages of a tenant.
+    pub fn keep_face(&self, tenant: TenantId, version: i64, face: &Arc<Face>) {
+        let mut faces = self.faces.lock().unwrap_or_else(PoisonError::into_inner);
+        if faces.len() >= FACES {
+            faces.clear();
+        }
+        faces.insert(tenant, (version, Arc::clone(face)));
     }
 
     /// A place for one live stream of a tenant; none when there are too many, or too many of this tenant.

@@ -21,6 +21,7 @@ pub mod error;
 pub mod form;
 pub mod format;
 pub mod memory;
+pub mod multipart;
 pub mod respond;
 pub mod shell;
 #[cfg(test)]

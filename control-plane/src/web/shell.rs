@@ -8,6 +8,7 @@ use super::PageCaller;
 use crate::auth::guard::{Caller, Via};
 use crate::auth::policy::{Permission, Policy};
 use crate::domain::notifications;
+use crate::domain::tenants::types::Face;
 use crate::rng::hex;
 
 /// The rooms in the navigation.
@@ -29,6 +30,8 @@ pub enum Nav {
     People,
     /// The company: settings, modules, the record of what was done.
     Company,
+    /// What the company is called, how its pages look, how its account stands.
+    Settings,
     /// The platform: for its operators.
     Platform,
     /// Who works at the lanes.
@@ -109,8 +112,12 @@ pub struct Shell {
     pub unread: i64,
     csrf: String,
     policy: Arc<Policy>,
-    /// What stands above every page: that the account is suspended, that a guest looks on.
+    /// What stands above every page: that the account is suspended or will be closed.
     pub banner: Option<String>,
+    /// What a guest is told above every page, with the way out.
+    pub guest: Option<&'static str>,
+    /// What stands around the company's pages.
+    face: Arc<Face>,
 }
 
 impl Shell {
@@ -119,13 +126,15 @@ impl Shell {
         Self {
             title: title.into(),
             nav,
-            tenant: caller.tenant_name.clone(),
+            tenant: caller.face.display_name.clone().unwrap_or_else(|| caller.tenant_name.clone()),
             email: caller.email.to_string(),
             flash: caller.flash.clone(),
             unread: caller.unread,
             csrf: caller.csrf.clone(),
             policy: Arc::clone(&caller.policy),
-            banner: banner(&caller.caller),
+            banner: caller.face.note.clone(),
+            guest: guest(&caller.caller),
+            face: Arc::clone(&caller.face),
         }
     }
 
@@ -133,6 +142,16 @@ impl Shell {
     pub fn bell(&self) -> Option<String> {
         let most = notifications::service::UNREAD_MOST;
         (self.unread > 0).then(|| if self.unread >= most { format!("{}+", most - 1) } else { self.unread.to_string() })
+    }
+
+    /// Whether the company has a colour of its own.
+    pub fn branded(&self) -> bool {
+        self.face.branded
+    }
+
+    /// Whether the company has a logo.
+    pub fn logo(&self) -> bool {
+        self.face.logo
     }
 
     /// Whether the reader may use a permission anywhere: what a template asks before it shows a door.
@@ -160,7 +179,7 @@ impl Shell {
 }
 
 /// The rooms in their order, each with the permission that opens it.
-const ROOMS: [(Nav, &str, &str, &str, Permission); 9] = [
+const ROOMS: [(Nav, &str, &str, &str, Permission); 10] = [
     (Nav::Platform, "/operator", "Tenants", "shop", Permission::PlatformTenantsRead),
     (Nav::Live, "/", "Live sales", "pulse", Permission::SalesRead),
     (Nav::Receipts, "/receipts", "Receipts", "receipt", Permission::SalesRead),
@@ -170,6 +189,7 @@ const ROOMS: [(Nav, &str, &str, &str, Permission); 9] = [
     (Nav::Nodes, "/nodes", "Nodes", "node", Permission::FleetRead),
     (Nav::People, "/people", "People", "people", Permission::PeopleRead),
     (Nav::Company, "/audit", "Audit", "lock", Permission::AuditRead),
+    (Nav::Settings, "/settings", "Settings", "gear", Permission::CompanyRead),
 ];
 
 /// The first room that somebody may enter, or their own account.
@@ -177,14 +197,13 @@ pub(super) fn first_room(policy: &Policy) -> &'static str {
     ROOMS.iter().find(|(.., wants)| policy.may(*wants)).map_or("/me", |(_, href, ..)| href)
 }
 
-fn banner(caller: &Caller) -> Option<String> {
+const fn guest(caller: &Caller) -> Option<&'static str> {
     match caller.via {
-        _ if caller.suspended => Some(
-            "This account is suspended. Everything can be read, nothing changed; the shops go on selling.".to_owned(),
-        ),
-        Via::Guest { writes, .. } => {
-            let may = if writes { "and may change things" } else { "and can change nothing" };
-            Some(format!("You are looking in as a guest of this company {may}. It sees what you do."))
+        Via::Guest { writes: true, .. } => {
+            Some("You are a guest of this company and may change things. It sees everything that you do.")
+        }
+        Via::Guest { writes: false, .. } => {
+            Some("You are a guest of this company and can change nothing. It sees every page that you look at.")
         }
         Via::Session | Via::Key => None,
     }
@@ -192,7 +211,7 @@ fn banner(caller: &Caller) -> Option<String> {
 
 /// An icon as SVG, hidden from screen readers: the words beside it say it. `{{ crate::web::icon("shop")|safe }}`.
 /// Names: pulse, receipt, shop, node, tag, sun, out, search, check, warn, info, close, upload, plus, arrow, back, clock,
-/// chart, people, user, wifi-off, bell, lock; any other name draws a circle.
+/// chart, people, user, wifi-off, bell, lock, gear; any other name draws a circle.
 pub fn icon(name: &str) -> String {
     let strokes: &[&str] = match name {
         "pulse" => &["M3 12h4l3-8 4 16 3-8h4"],
@@ -230,6 +249,10 @@ pub fn icon(name: &str) -> String {
             &["M3 3l18 18", "M5 12.5a10 10 0 0 1 4.5-2.7M14.5 9.8a10 10 0 0 1 4.5 2.7M8.5 16a5 5 0 0 1 7 0M12 19.5h.01"]
         }
         "bell" => &["M6 16.5V11a6 6 0 0 1 12 0v5.5l1.5 1.5h-15z", "M10 20.5a2 2 0 0 0 4 0"],
+        "gear" => &[
+            "M12 9a3 3 0 1 1 0 6 3 3 0 0 1 0-6z",
+            "M12 3v3M12 18v3M3 12h3M18 12h3M5.6 5.6l2.2 2.2M16.2 16.2l2.2 2.2M5.6 18.4l2.2-2.2M16.2 7.8l2.2-2.2",
+        ],
         "lock" => &["M5.5 11h13v9.5h-13z", "M8.5 11V8a3.5 3.5 0 0 1 7 0v3"],
         _ => &["M12 5a7 7 0 1 1 0 14 7 7 0 0 1 0-14z"],
     };

@@ -151,7 +151,7 @@ async fn what_is_not_ours_does_not_exist() {
         let answer = heard(request(&ground, &case, page, As::Owner(beta), alpha)).await;
         let said = format!("{} {asked} as {}: {} {}", case.method, beta.marker, answer.status, answer.text);
         match case.foreign {
-            Foreign::Missing => assert_eq!(answer.status, StatusCode::NOT_FOUND, "{said}"),
+            Foreign::Missing | Foreign::Platform => assert_eq!(answer.status, StatusCode::NOT_FOUND, "{said}"),
             Foreign::Own => {
                 let denied = [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&answer.status);
                 assert!(!denied && !answer.status.is_server_error(), "{said}");

@@ -22,9 +22,12 @@ use crate::street::SOON;
 const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/healthz"),
     ("GET", "/readyz"),
-    ("POST", "/v1/auth/login"),   // its body is the credential
-    ("POST", "/v1/auth/refresh"), // the same
-    ("POST", "/v1/enroll"),       // a claim code is the credential
+    ("POST", "/v1/auth/login"),            // its body is the credential
+    ("POST", "/v1/auth/refresh"),          // the same
+    ("POST", "/v1/enroll"),                // a claim code is the credential
+    ("POST", "/v1/registrations"),         // whoever wants a company here
+    ("POST", "/v1/registrations/confirm"), // its link is the credential
+    ("POST", "/v1/registrations/resend"),  // the answer is the same for everybody
 ];
 
 /// One tenant with its shop, and the words that are its alone.
@@ -108,6 +111,9 @@ fn with_names_of(path: &str, side: &Side) -> String {
         ("{term}", "1"),
         ("{seq}", "1"),
         ("{code}", "ONLY-beta"),
+        ("{visit_id}", side.node.shop.as_str()),
+        ("{notice_id}", side.node.shop.as_str()),
+        ("{session_id}", side.node.shop.as_str()),
     ];
     let filled = names.iter().fold(path.to_owned(), |path, (name, value)| path.replace(name, value));
     assert!(!filled.contains('{'), "{path} has a parameter that this test does not know: add it");

@@ -117,6 +117,9 @@ pub enum AdmitError {
     /// The node was retired.
     #[error("the node was retired")]
     Retired,
+    /// The company's account is closed.
+    #[error("the company's account is closed")]
+    Closed,
     /// Another box reigns under this name.
     #[error("the certificate is for term {of}; term {current} is in force")]
     OldTerm {
@@ -138,6 +141,7 @@ impl AdmitError {
             Self::Unknown => "unknown_certificate",
             Self::Revoked => "revoked",
             Self::Retired => "retired",
+            Self::Closed => "company_closed",
             Self::OldTerm { .. } => "old_term",
             Self::Db(_) => "database",
         }

@@ -98,6 +98,8 @@ pub(super) struct CertificateRecord {
     pub(super) node_term: u32,
     pub(super) revoked: bool,
     pub(super) retired: bool,
+    /// Whether the company's account is closed.
+    pub(super) closed: bool,
 }
 
 /// Whether the holder of a certificate of `term` is let in.
@@ -108,6 +110,9 @@ pub(super) const fn admit(record: Option<CertificateRecord>, term: u32) -> Resul
     let Some(record) = record else { return Err(AdmitError::Unknown) };
     if record.certificate_term != term {
         return Err(AdmitError::Unknown);
+    }
+    if record.closed {
+        return Err(AdmitError::Closed);
     }
     if record.revoked {
         return Err(AdmitError::Revoked);
@@ -203,13 +208,15 @@ mod tests {
 
     #[test]
     fn only_the_term_in_force_is_admitted() {
-        let record = CertificateRecord { certificate_term: 2, node_term: 2, revoked: false, retired: false };
+        let record =
+            CertificateRecord { certificate_term: 2, node_term: 2, revoked: false, retired: false, closed: false };
         assert!(admit(Some(record), 2).is_ok());
         assert!(matches!(admit(None, 2), Err(AdmitError::Unknown)));
         assert!(matches!(admit(Some(record), 3), Err(AdmitError::Unknown)));
         let newer = CertificateRecord { node_term: 3, ..record };
         assert!(matches!(admit(Some(newer), 2), Err(AdmitError::OldTerm { of: 2, current: 3 })));
         assert!(matches!(admit(Some(CertificateRecord { revoked: true, ..newer }), 2), Err(AdmitError::Revoked)));
+        assert!(matches!(admit(Some(CertificateRecord { closed: true, ..record }), 2), Err(AdmitError::Closed)));
         assert!(matches!(admit(Some(CertificateRecord { retired: true, ..record }), 2), Err(AdmitError::Retired)));
     }
 

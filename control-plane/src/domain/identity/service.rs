@@ -2,6 +2,7 @@
 
 use protocol::id::{PersonId, TenantId};
 use protocol::timestamp::Timestamp;
+use uuid::Uuid;
 
 use super::page_sessions::{self, Entered, Entry};
 use super::types::{ChooseTenant, LoginReply, LoginRequest, Me, NeedSecond, Proof, TenantRef, Tokens};
@@ -34,7 +35,7 @@ async fn settle_api(
     app: &App,
     person: PersonId,
     mut tenants: Vec<TenantRef>,
-    wanted: Option<uuid::Uuid>,
+    wanted: Option<Uuid>,
     proof: Proof,
     context: &Context,
 ) -> ApiResult<LoginReply> {
@@ -63,7 +64,7 @@ async fn settle_api(
 pub async fn enter_api(
     app: &App,
     person: PersonId,
-    wanted: Option<uuid::Uuid>,
+    wanted: Option<Uuid>,
     proof: Proof,
     context: &Context,
 ) -> ApiResult<LoginReply> {
@@ -213,7 +214,7 @@ async fn throttled(app: &App, too_many: TooMany, person: Option<PersonId>, conte
     )
 }
 
-fn refs(memberships: Vec<(uuid::Uuid, String)>) -> Vec<TenantRef> {
+fn refs(memberships: Vec<(Uuid, String)>) -> Vec<TenantRef> {
     memberships.into_iter().map(|(id, name)| TenantRef { id: TenantId::from_uuid(id), name }).collect()
 }
 
@@ -343,6 +344,54 @@ pub async fn person_of_email(tx: &mut SystemTx, email: &str) -> Result<Option<Pe
 /// Whatever the statement met.
 pub async fn add_member(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
     store::insert_member(tx, person, now).await
+}
+
+/// The person behind an e-mail that was proved, or a new one with the password of this hash. Who is known keeps their own.
+///
+/// # Errors
+/// VALIDATION for what is no e-mail; whatever the statements met.
+pub async fn person_with_hash(app: &App, email: &str, name: &str, phc: Option<&str>) -> ApiResult<PersonId> {
+    let key = rules::email_key(email).ok_or_else(|| ApiError::field("email", "not an e-mail address"))?;
+    let mut tx = SystemTx::begin(&app.db, SystemReason::Register).await?;
+    if let Some(known) = store::person_by_email(&mut tx, &key).await? {
+        return Ok(PersonId::from_uuid(known.person_id));
+    }
+    let phc = phc.ok_or_else(|| ApiError::internal("a registration without a password"))?;
+    let now = app.clock.now();
+    let person = PersonId::from_uuid(rng::id(now));
+    store::insert_person(&mut tx, person, email.trim(), &key, phc, now).await?;
+    store::name_person(&mut tx, person, name).await?;
+    tx.save().await?;
+    Ok(person)
+}
+
+/// Makes a person a member of the transaction's tenant with a role, or gives a member that role.
+///
+/// # Errors
+/// Whatever the statements met.
+pub async fn add_with_role(tx: &mut TenantTx, person: PersonId, role: BuiltIn, now: Timestamp) -> Result<(), DbError> {
+    store::ensure_member(tx, person, now).await?;
+    roles::service::assign(tx, &Assignment { person, role: Role::BuiltIn(role), at: At::Tenant }, None, now).await
+}
+
+/// Begins the session of a guest, whom the transaction's tenant let in until `ends`. Answers the text of its cookie.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn begin_guest(
+    tx: &mut TenantTx,
+    person: PersonId,
+    impersonation: Uuid,
+    ends: Timestamp,
+    context: &Context,
+    now: Timestamp,
+) -> Result<String, DbError> {
+    let key = rules::PageKey::new(tx.tenant(), rng::bytes());
+    let (address, agent) = (context.address().to_string(), context.agent());
+    let guest =
+        store::Guest { session: rng::id(now), person, impersonation, hash: key.hash(), address, agent, ends, now };
+    store::insert_guest(tx, &guest).await?;
+    Ok(key.text())
 }
 
 /// Makes a person an owner of the transaction's tenant.

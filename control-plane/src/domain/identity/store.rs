@@ -293,3 +293,58 @@ pub(super) async fn prune_sessions(tx: &mut TenantTx, before: Timestamp) -> Resu
         .await?;
     Ok(done.rows_affected())
 }
+
+pub(super) async fn name_person(tx: &mut SystemTx, person: PersonId, name: &str) -> Result<(), DbError> {
+    let name = Some(name.trim()).filter(|name| !name.is_empty());
+    let sql = "UPDATE platform.people SET name = $2 WHERE person_id = $1";
+    sqlx::query(sql).bind(person.as_uuid()).bind(name).execute(tx.conn()).await?;
+    Ok(())
+}
+
+/// A member; somebody who was one before is one again.
+pub(super) async fn ensure_member(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    sqlx::query(
+        "INSERT INTO app.memberships AS m (tenant_id, person_id, created_at) VALUES ($1, $2, $3)
+         ON CONFLICT (tenant_id, person_id) DO UPDATE SET ended_at = NULL",
+    )
+    .bind(tenant)
+    .bind(person.as_uuid())
+    .bind(utc(now))
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}
+
+/// The session of a guest as it begins.
+pub(super) struct Guest<'a> {
+    pub(super) session: Uuid,
+    pub(super) person: PersonId,
+    pub(super) impersonation: Uuid,
+    pub(super) hash: [u8; 32],
+    pub(super) address: String,
+    pub(super) agent: &'a str,
+    pub(super) ends: Timestamp,
+    pub(super) now: Timestamp,
+}
+
+pub(super) async fn insert_guest(tx: &mut TenantTx, new: &Guest<'_>) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    sqlx::query(
+        "INSERT INTO app.sessions (tenant_id, session_id, person_id, created_at, expires_at, address, user_agent, method,
+             impersonation_id, page_hash)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, 'guest', $8, $9)",
+    )
+    .bind(tenant)
+    .bind(new.session)
+    .bind(new.person.as_uuid())
+    .bind(utc(new.now))
+    .bind(utc(new.ends))
+    .bind(&new.address)
+    .bind(new.agent)
+    .bind(new.impersonation)
+    .bind(new.hash)
+    .execute(tx.conn())
+    .await?;
+    Ok(())
+}

@@ -50,6 +50,7 @@ pub(super) fn render(template: &Template, base: &str) -> Result<Rendered, askama
 pub(super) const fn about(template: &Template) -> &'static str {
     match template {
         Template::ConfirmEmail { .. } => "It asked to confirm the address",
+        Template::AlreadyKnown { .. } => "It said that the address has a sign-in already",
         Template::Invitation { .. } => "It was an invitation to join your company",
         Template::PasswordReset { .. } => "It was a link to set a new password",
         Template::PasswordChanged { .. } => "It said that a password was changed",
@@ -94,6 +95,18 @@ fn words(template: &Template) -> Words {
             ..words(
                 "Confirm your e-mail address".to_owned(),
                 vec!["Somebody registered at Tillway with this address. Confirm that it is yours to go on.".to_owned()],
+            )
+        },
+        Template::AlreadyKnown { link } => Words {
+            button: Some(("Register another company", link.clone())),
+            small: Some("If you did not register, do nothing: nothing has changed.".to_owned()),
+            ..words(
+                "You have a sign-in already".to_owned(),
+                vec![
+                    "Somebody registered a company at Tillway with this address, which has a sign-in already."
+                        .to_owned(),
+                    "If it was you: sign in, and register the other company with the same sign-in.".to_owned(),
+                ],
             )
         },
         Template::Invitation { tenant, invited_by, role, link, good_for_minutes } => {
@@ -195,6 +208,7 @@ fn of_email(template: &Template) -> Words {
             )
         },
         Template::ConfirmEmail { .. }
+        | Template::AlreadyKnown { .. }
         | Template::Invitation { .. }
         | Template::PasswordReset { .. }
         | Template::PasswordChanged { .. }
@@ -266,6 +280,7 @@ fn of_tenant(template: &Template) -> Words {
             Words { small: Some(small), ..with("Look at it", link, rest) }
         }
         Template::ConfirmEmail { .. }
+        | Template::AlreadyKnown { .. }
         | Template::Invitation { .. }
         | Template::PasswordReset { .. }
         | Template::PasswordChanged { .. }

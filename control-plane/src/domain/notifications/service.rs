@@ -38,6 +38,14 @@ pub async fn mail_platform(app: &App, tx: &mut SystemTx, to: &To, template: &Tem
     work::enqueue_platform(tx, jobs::letter(app, to, template)).await.map(drop)
 }
 
+/// Tells a member of the transaction's tenant in the app alone: where a mail of its own says it, too.
+///
+/// # Errors
+/// [`DbError::Refused`] for somebody who was never a member, or whatever the statement met.
+pub async fn tell_here(tx: &mut TenantTx, person: PersonId, notice: &Notice, now: Timestamp) -> Result<(), DbError> {
+    store::insert(tx, rng::id(now), person, &cut(notice), now).await
+}
+
 /// Tells a member of the transaction's tenant in the app, and by mail if they want that kind by mail.
 ///
 /// # Errors

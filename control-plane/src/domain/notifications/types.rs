@@ -14,6 +14,8 @@ use uuid::Uuid;
 pub enum Template {
     /// Somebody registered: is the address theirs?
     ConfirmEmail { link: String, good_for_minutes: u32 },
+    /// Somebody registered with an address that has a sign-in already.
+    AlreadyKnown { link: String },
     /// Somebody is asked to join a tenant.
     Invitation { tenant: String, invited_by: String, role: String, link: String, good_for_minutes: u32 },
     /// Somebody forgot their password.

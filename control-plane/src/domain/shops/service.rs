@@ -42,6 +42,14 @@ async fn record(
     Ok(audit::service::record(tx, actor, &entry, now).await?)
 }
 
+/// Whether a shop could be made like this.
+///
+/// # Errors
+/// VALIDATION naming the setting.
+pub fn check(new: &NewShop) -> ApiResult<()> {
+    Ok(rules::check(new).map(drop)?)
+}
+
 /// Makes a shop of the transaction's tenant.
 ///
 /// # Errors

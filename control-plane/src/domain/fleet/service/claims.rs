@@ -11,7 +11,7 @@ use super::super::rules;
 use super::super::store::{self, ClaimRow};
 use super::super::types::{ClaimMade, NewClaim};
 use crate::app::App;
-use crate::db::{Db, SystemReason, SystemTx, TenantTx};
+use crate::db::{Db, DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::{self, Actor, Entry};
 use crate::domain::shops;
 use crate::rng;
@@ -22,6 +22,14 @@ pub fn enrol_address(app: &App, host: Option<&str>) -> Option<String> {
     let places = app.places();
     let tcp = places.tcp.map(|tcp| format!("https://{}", rules::address_for_node(&tcp, host)));
     tcp.or(places.http)
+}
+
+/// Ends the claims of the transaction's tenant that no box has used; how many. Its account is closed.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn end_claims(tx: &mut TenantTx, now: Timestamp) -> Result<u64, DbError> {
+    store::end_claims(tx, now).await
 }
 
 /// Makes a claim for a node of `shop` in the transaction of its tenant: one-time, for 24 hours. `db` is asked for

@@ -12,7 +12,7 @@ use super::super::rules::{self, BoxFacts};
 use super::super::store::{self, EnrolledNode};
 use crate::app::App;
 use crate::db::{SystemReason, SystemTx, TenantTx};
-use crate::domain::shops;
+use crate::domain::{shops, tenants};
 use crate::rng;
 
 /// How the box reached HQ.
@@ -42,6 +42,9 @@ pub async fn enrol(app: &App, caller: &Caller, request: &EnrollRequest) -> Resul
     let (tenant, claim) = found.ok_or(ClaimRefusal::Unknown)?;
 
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
+    if tenants::service::is_closed(&mut tx).await? {
+        return Err(ClaimRefusal::Unknown.into());
+    }
     let (node, enrolled) = claimed_node(&mut tx, claim, &facts, &csr, now).await?;
     let EnrolledNode { shop, name, term } = enrolled;
     let settings = shops::service::settings(&mut tx, shop).await?.ok_or(FleetError::NoShop)?;

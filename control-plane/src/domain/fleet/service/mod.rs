@@ -8,7 +8,7 @@ mod standing;
 
 pub use super::types::NodeIdentity;
 pub use super::words;
-pub use claims::{create_claim, enrol_address};
+pub use claims::{create_claim, end_claims, enrol_address};
 pub use enrol::{Caller, enrol};
 pub use nodes::{admit, completeness, fallen, list, record_checkpoint, seen};
 pub use standing::{detail, holds, standing, standing_page};

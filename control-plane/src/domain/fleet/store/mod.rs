@@ -78,6 +78,12 @@ pub(super) async fn open_claims(tx: &mut TenantTx, shop: ShopId, now: Timestamp)
 }
 
 /// Uses a claim up for `node`, if it is open; of two at the same time one gets it. Gives its shop and role.
+/// Ends the claims that no box has used.
+pub(super) async fn end_claims(tx: &mut TenantTx, now: Timestamp) -> Result<u64, DbError> {
+    let done = sqlx::query(sql::END_CLAIMS).bind(tx.tenant().as_uuid()).bind(utc(now)).execute(tx.conn()).await?;
+    Ok(done.rows_affected())
+}
+
 pub(super) async fn consume_claim(
     tx: &mut TenantTx,
     claim: Uuid,
@@ -219,6 +225,7 @@ pub(super) async fn certificate(
             node_term: term(row.try_get(1)?).0,
             revoked: row.try_get(2)?,
             retired: row.try_get(3)?,
+            closed: row.try_get(4)?,
         })
     })
     .transpose()

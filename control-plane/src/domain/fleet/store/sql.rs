@@ -14,6 +14,9 @@ pub(super) const INSERT_CLAIM: &str =
 pub(super) const OPEN_CLAIMS: &str =
     "SELECT count(*) FROM claims WHERE tenant_id = $1 AND shop_id = $2 AND used_at IS NULL AND expires_at > $3";
 
+pub(super) const END_CLAIMS: &str =
+    "UPDATE claims SET expires_at = $2 WHERE tenant_id = $1 AND used_at IS NULL AND expires_at > $2";
+
 pub(super) const CONSUME_CLAIM: &str = "UPDATE claims SET used_at = $3, node_id = $4
      WHERE tenant_id = $1 AND claim_id = $2 AND used_at IS NULL AND expires_at > $3
      RETURNING shop_id, role";
@@ -43,13 +46,16 @@ pub(super) const INSERT_SHOP_CA: &str =
     "INSERT INTO shop_authorities (tenant_id, shop_id, certificate, sealed_key, created_at)
      VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING";
 
-pub(super) const CERTIFICATE: &str = "SELECT c.term, n.term, c.revoked_at IS NOT NULL, n.retired_at IS NOT NULL
+pub(super) const CERTIFICATE: &str = "SELECT c.term, n.term, c.revoked_at IS NOT NULL, n.retired_at IS NOT NULL,
+            t.closed_at IS NOT NULL
      FROM node_certificates c JOIN nodes n ON n.tenant_id = c.tenant_id AND n.node_id = c.node_id
+     JOIN tenants t ON t.tenant_id = c.tenant_id
      WHERE c.tenant_id = $1 AND c.fingerprint = $2 AND c.node_id = $3 AND n.shop_id = $4";
 
 /// Of each certificate asked about: whether it is in force no longer.
 pub(super) const FALLEN: &str = "SELECT NOT EXISTS (
          SELECT FROM node_certificates c JOIN nodes n ON n.tenant_id = c.tenant_id AND n.node_id = c.node_id
+         JOIN tenants t ON t.tenant_id = c.tenant_id AND t.closed_at IS NULL
          WHERE c.tenant_id = $1 AND c.fingerprint = f.fingerprint AND c.revoked_at IS NULL
            AND n.retired_at IS NULL AND n.term = c.term)
      FROM unnest($2::bytea[]) WITH ORDINALITY AS f (fingerprint, place) ORDER BY f.place";
@@ -140,6 +146,7 @@ pub(in crate::domain::fleet) const ALL: &[(&str, &str)] = &[
     ("platform", FIND_CLAIM),
     ("app", INSERT_CLAIM),
     ("app", OPEN_CLAIMS),
+    ("app", END_CLAIMS),
     ("app", CONSUME_CLAIM),
     ("app", CLAIM_USER),
     ("app", NODE_OF_KEY),
