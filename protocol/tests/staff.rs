@@ -9,7 +9,7 @@ use protocol::collection::{CollectionError, Delivery};
 use protocol::limits;
 use protocol::money::Amount;
 use protocol::staff::{
-    Action, Decision, DiscountLimit, Right, Rights, StaffMember, StaffPolicy, Why, decide, may_approve,
+    Action, Decision, DiscountLimit, PinVerifier, Right, Rights, StaffMember, StaffPolicy, Why, decide, may_approve,
 };
 
 fn minor(minor: i64) -> Amount {
@@ -154,4 +154,22 @@ proptest! {
             prop_assert_eq!(Delivery::from_bytes(&again), Ok(Delivery::Staff(staff)));
         }
     }
+}
+
+/// What one PIN costs: `cargo test -p protocol --test staff -- --ignored --nocapture`. The argon2 of a debug build is
+/// as fast as that of a release build.
+#[test]
+#[ignore = "a measurement"]
+#[allow(clippy::print_stdout, clippy::disallowed_methods, reason = "it says what it measured")]
+fn the_time_of_one_pin() {
+    let made = PinVerifier::of("4711", [7; 16]).unwrap();
+    let mut took: Vec<_> = (0..100)
+        .map(|_| {
+            let began = std::time::Instant::now();
+            assert!(made.fits("4711", None));
+            began.elapsed()
+        })
+        .collect();
+    took.sort_unstable();
+    println!("one PIN: fastest {:?}, median {:?}, slowest {:?}", took[0], took[50], took[99]);
 }

@@ -11,6 +11,7 @@ use crate::cloud::Cloud;
 use crate::hq::{Hq, NodeCompleteness};
 use crate::process::passing_folder;
 use crate::store::Store;
+use crate::town::SignIn;
 
 /// Longer than anything takes on a busy machine; what has not come true by then will not.
 const SETTLE_WITHIN: Duration = Duration::from_secs(90);
@@ -21,6 +22,8 @@ pub struct World {
     pub cloud: Cloud,
     /// The owner, signed in.
     pub hq: Hq,
+    /// How she signs in.
+    pub owner: SignIn,
     /// The shops, in the order they were opened.
     pub stores: Vec<Store>,
     now: Arc<AtomicI64>,
@@ -38,7 +41,7 @@ impl World {
         let now = Arc::new(AtomicI64::new(i64::try_from(millis)?));
         let folder = passing_folder("tillway-world-")?;
         let cloud = Cloud::start(Arc::clone(&now)).await?;
-        let (hq, _) = cloud.tenant(name).await?;
+        let (hq, owner) = cloud.tenant(name).await?;
         let imported = hq.import(catalogue.to_owned()).await?;
         anyhow::ensure!(imported.rejected == 0, "the catalogue has {} bad lines", imported.rejected);
         let mut stores = Vec::new();
@@ -46,7 +49,7 @@ impl World {
             let (shop, dir) = (format!("{name} {number}"), folder.path().join(format!("n{number}")));
             stores.push(Store::open(&cloud, &hq, &shop, &dir, Arc::clone(&now)).await?);
         }
-        let world = Self { cloud, hq, stores, now, folder, closed: false };
+        let world = Self { cloud, hq, owner, stores, now, folder, closed: false };
         for store in &world.stores {
             let agent = store.agent()?;
             let lines = catalogue.lines().count() - 1;

@@ -4,7 +4,7 @@
 use jiff::civil::DateTime;
 use protocol::business_day::{BusinessDate, DayRule};
 use protocol::collection::ShopSettings;
-use protocol::event::{EventError, FiscalEvent, Occurrence, RawEvent, TicketClosedV1};
+use protocol::event::{EventError, FiscalEvent, Occurrence, RawEvent, TicketClosedV2};
 use protocol::id::{NodeId, Seq, Term};
 use protocol::money::{Amount, Currency, NumberError};
 use protocol::price::UnitPrice;
@@ -29,6 +29,8 @@ pub struct ReceiptContent {
     pub kind: TicketKind,
     /// The lane's name.
     pub lane: String,
+    /// Who was signed in, as the shop calls them.
+    pub cashier: Option<String>,
     /// When it happened.
     pub times: Times,
     /// A reference of the shop.
@@ -137,7 +139,7 @@ impl ReceiptContent {
     /// [`ContentError::Number`] for amounts that no ticket of this house has.
     pub fn of(
         position: ReceiptRef,
-        closed: &TicketClosedV1,
+        closed: &TicketClosedV2,
         settings: &ShopSettings,
         lane: &str,
         copy: bool,
@@ -153,6 +155,7 @@ impl ReceiptContent {
             shop_lines: Vec::new(),
             kind: closed.kind,
             lane: lane.to_owned(),
+            cashier: closed.cashier.as_ref().map(|who| who.name.clone()),
             times: Times::of(&closed.occurred),
             reference: closed.reference.clone(),
             currency: closed.terms.currency,

@@ -80,6 +80,10 @@ impl Sheet {
         let lane = self.clean(&format!("Lane {}", content.lane));
         self.pair(kind, &format!("{}{zone}", at.strftime("%Y-%m-%d %H:%M")), BOLD);
         self.pair(&format!("Trading day {business_date}"), &lane, PLAIN);
+        if let Some(cashier) = &content.cashier {
+            let cashier = self.clean(cashier);
+            self.pair("Cashier", &cashier, PLAIN);
+        }
         if let Some(entered) = entered_at {
             self.pair("LATE ENTRY", &format!("written {}{zone}", entered.strftime("%Y-%m-%d %H:%M")), BOLD);
         }

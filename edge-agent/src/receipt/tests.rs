@@ -2,6 +2,8 @@
 
 use firmware_config::peripheral::CodePage;
 use proptest::prelude::*;
+use protocol::event::{StaffMark, TicketClosedV2};
+use protocol::id::StaffId;
 use protocol::money::{Amount, Currency, decimal_text};
 use protocol::price::UnitPrice;
 use protocol::quantity::Quantity;
@@ -14,8 +16,14 @@ use super::samples::{position, sale, settings};
 use super::{Paper, Receipt, ReceiptContent, Row, lay_out};
 use crate::core::lane::receipt::RecordName;
 
+/// Rung by Ben.
+fn sold() -> TicketClosedV2 {
+    let ben = StaffMark { id: StaffId::from_uuid(uuid::Uuid::nil()), name: "Ben".into() };
+    TicketClosedV2 { cashier: Some(ben), ..sale().into() }
+}
+
 fn content(copy: bool) -> ReceiptContent {
-    ReceiptContent::of(position(), &sale(), &settings(), "2", copy).unwrap()
+    ReceiptContent::of(position(), &sold(), &settings(), "2", copy).unwrap()
 }
 
 fn paper(columns: u8) -> Paper {
@@ -71,7 +79,7 @@ fn a_late_return_says_both_times_and_what_is_given_back() {
 
 #[test]
 fn a_voided_line_is_not_printed_and_a_record_gives_the_same_paper() {
-    let closed = sale();
+    let closed = sold();
     let event = protocol::event::FiscalEvent::closed(closed.clone()).encode().unwrap();
     let at = position();
     let name = (at.node, at.term, at.seq);
@@ -83,9 +91,15 @@ fn a_voided_line_is_not_printed_and_a_record_gives_the_same_paper() {
 }
 
 #[test]
+fn a_lane_where_nobody_signs_in_prints_no_cashier() {
+    let content = ReceiptContent::of(position(), &sale().into(), &settings(), "2", false).unwrap();
+    assert!(!shown(&lay_out(&content, &paper(48))).contains("Cashier"));
+}
+
+#[test]
 fn an_unknown_zone_is_told_in_utc() {
-    let mut closed = sale();
-    closed.occurred.zone = "Mars/Olympus".into();
+    let mut closed = sold();
+    closed.closed.occurred.zone = "Mars/Olympus".into();
     let content = ReceiptContent::of(position(), &closed, &settings(), "2", false).unwrap();
     assert!(content.times.utc);
     assert!(shown(&lay_out(&content, &paper(48))).contains(" UTC"));
@@ -152,6 +166,7 @@ fn any_tax() -> impl Strategy<Value = ContentTax> {
 prop_compose! {
     fn any_content()(
         copy in any::<bool>(),
+        cashier in prop::option::of(any_text()),
         (shop, lane, reference) in (any_text(), any_text(), prop::option::of(any_text())),
         shop_lines in prop::collection::vec(any_text(), 0..3),
         lines in prop::collection::vec(any_line(), 0..6),
@@ -167,8 +182,8 @@ prop_compose! {
         let times = Times { at, entered_at: late.then_some(at), ..content(false).times };
         let currency: Currency = currency.parse().unwrap();
         ReceiptContent {
-            copy, position: position(), shop, shop_lines, kind: TicketKind::Sale, lane, times, reference, currency,
-            lines, subtotal, discount, tax_on_top, total, taxes, tenders,
+            copy, position: position(), shop, shop_lines, kind: TicketKind::Sale, lane, cashier, times, reference,
+            currency, lines, subtotal, discount, tax_on_top, total, taxes, tenders,
             settlement: Settlement { rounding, paid, change },
         }
     }

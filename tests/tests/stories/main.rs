@@ -11,6 +11,7 @@ mod power;
 mod prices;
 mod printing;
 mod second_factors;
+mod staff;
 mod status;
 mod street;
 mod tenants;

@@ -2,6 +2,8 @@
 //! `app.staff`, `app.staff_shops` and `app.staff_rules`. Permissions staff.read and staff.write, for shops. Emits the
 //! hint of the collection `Staff`. Knows nothing of nodes; nobody here sees a PIN again once it is set.
 
+mod form;
+mod of_shop;
 pub mod pages;
 pub mod pins;
 pub mod routes;

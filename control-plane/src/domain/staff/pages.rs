@@ -5,11 +5,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::http::{Method, StatusCode};
 use protocol::collection::Collection;
-use protocol::id::{ShopId, StaffId};
+use protocol::id::StaffId;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::types::{LaneRight, LaneRole, Member, NewPin, NewStaff, StaffPatch};
+use super::form::{RIGHTS, Typed, places, rights_of};
+use super::types::{LaneRole, Member, NewPin};
 use super::{pins, rules_pages, service};
 use crate::app::App;
 use crate::auth::policy::{Permission, Scope, right};
@@ -71,20 +72,6 @@ impl List {
     }
 }
 
-/// Where somebody works, in words.
-fn places(member: &Member, shops: &[Shop]) -> String {
-    if member.all_shops {
-        return "Every shop".to_owned();
-    }
-    let name = |id: &ShopId| shops.iter().find(|shop| shop.id == *id).map(|shop| shop.name.as_str());
-    match member.shop_ids.as_slice() {
-        [] => "No shop you look after".to_owned(),
-        [one] => name(one).unwrap_or("A former shop").to_owned(),
-        [one, two] => format!("{}, {}", name(one).unwrap_or("?"), name(two).unwrap_or("?")),
-        many => format!("{} shops", many.len()),
-    }
-}
-
 async fn list(State(app): State<App>, caller: PageCan<right::StaffRead>, Query(asked): Query<Asked>) -> PageResult {
     let after: Option<(String, Uuid)> = if asked.cursor.is_empty() { None } else { page::open(LIST, &asked.cursor) };
     let ended = asked.ended == "yes";
@@ -104,124 +91,6 @@ async fn list(State(app): State<App>, caller: PageCan<right::StaffRead>, Query(a
     };
     let shell = Shell::new(&caller, Nav::Staff, "Staff");
     caller.page(&List { shell, staff, shops, next, ended, first: after.is_none() })
-}
-
-/// Somebody as a form has them.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Typed {
-    name: String,
-    short_name: String,
-    role: LaneRole,
-    added: Vec<LaneRight>,
-    removed: Vec<LaneRight>,
-    percent: String,
-    all_shops: bool,
-    shops: Vec<Uuid>,
-    seen: u64,
-}
-
-/// The rights as the form lists them: name and what it says.
-const RIGHTS: [(&str, LaneRight, &str); 7] = [
-    ("sell", LaneRight::Sell, "Sell"),
-    ("void", LaneRight::Void, "Take lines back"),
-    ("discount", LaneRight::Discount, "Reduce prices"),
-    ("refund", LaneRight::Refund, "Give money back"),
-    ("no_sale", LaneRight::NoSale, "Open the drawer"),
-    ("late_entry", LaneRight::LateEntry, "Ring paper receipts"),
-    ("approve", LaneRight::Approve, "Approve for others"),
-];
-
-impl Typed {
-    fn of(member: &Member) -> Self {
-        let of = |names: &[&str]| {
-            RIGHTS.iter().filter(|(name, ..)| names.contains(name)).map(|(_, right, _)| *right).collect()
-        };
-        Self {
-            name: member.name.clone(),
-            short_name: member.short_name.clone(),
-            role: member.role,
-            added: of(&member.rights_added),
-            removed: of(&member.rights_removed),
-            percent: member.discount_ppm.map_or_else(String::new, rules_pages::percent_text),
-            all_shops: member.all_shops,
-            shops: member.shop_ids.iter().map(ShopId::as_uuid).collect(),
-            seen: member.version,
-        }
-    }
-
-    fn read(pairs: &[(String, String)]) -> Self {
-        let mut typed = Self::default();
-        for (name, value) in pairs {
-            match name.as_str() {
-                "name" => typed.name.clone_from(value),
-                "short_name" => typed.short_name.clone_from(value),
-                "role" => typed.role = LaneRole::of_name(value).unwrap_or_default(),
-                "percent" => typed.percent.clone_from(value),
-                "all_shops" => typed.all_shops = value == "yes",
-                "shop" => typed.shops.extend(Uuid::parse_str(value)),
-                "seen" => typed.seen = value.parse().unwrap_or(0),
-                _ => {
-                    let right = name.strip_prefix("right_");
-                    let found = RIGHTS.iter().find(|(name, ..)| right == Some(*name));
-                    match (found, value.as_str()) {
-                        (Some((_, right, _)), "yes") => typed.added.push(*right),
-                        (Some((_, right, _)), "no") => typed.removed.push(*right),
-                        (Some(_) | None, _) => {}
-                    }
-                }
-            }
-        }
-        typed
-    }
-
-    /// What the form's select of a right shows.
-    fn chosen(&self, right: &LaneRight) -> &'static str {
-        match (self.added.contains(right), self.removed.contains(right)) {
-            (true, _) => "yes",
-            (false, true) => "no",
-            (false, false) => "role",
-        }
-    }
-
-    fn works_in(&self, shop: &ShopId) -> bool {
-        self.shops.contains(&shop.as_uuid())
-    }
-
-    fn ppm(&self) -> Result<Option<u32>, ApiError> {
-        rules_pages::percent("discount_ppm", &self.percent)
-    }
-
-    fn wanted(&self) -> ApiResult<NewStaff> {
-        Ok(NewStaff {
-            name: self.name.clone(),
-            short_name: Some(self.short_name.clone()),
-            person_id: None,
-            role: self.role,
-            rights_added: self.added.clone(),
-            rights_removed: self.removed.clone(),
-            discount_ppm: self.ppm()?,
-            discount_minor: None,
-            all_shops: self.all_shops,
-            shop_ids: self.shops.clone(),
-        })
-    }
-
-    fn patch(&self) -> ApiResult<StaffPatch> {
-        let NewStaff {
-            name, short_name, role, rights_added, rights_removed, discount_ppm, all_shops, shop_ids, ..
-        } = self.wanted()?;
-        Ok(StaffPatch {
-            name: Some(name),
-            short_name,
-            role: Some(role),
-            rights_added: Some(rights_added),
-            rights_removed: Some(rights_removed),
-            discount_ppm: Some(discount_ppm),
-            all_shops: Some(all_shops),
-            shop_ids: (!all_shops).then_some(shop_ids),
-            ..StaffPatch::default()
-        })
-    }
 }
 
 /// The field of a form at fault, and the remedy.
@@ -249,13 +118,21 @@ struct One {
     places: String,
 }
 
+impl One {
+    fn may(&self) -> String {
+        rights_of(&self.member)
+    }
+}
+
 /// The fault of an error that a form can show; other errors go on.
 pub(super) fn fault_of(error: ApiError) -> Result<(String, String), PageError> {
     if error.status != StatusCode::UNPROCESSABLE_ENTITY {
         return Err(error.into());
     }
     let field = error.details.as_ref().and_then(|details| details.get("field")?.as_str()).unwrap_or_default();
-    Ok((field.to_owned(), error.message))
+    // The form says which field it is; its name in data is nothing to people.
+    let why = error.message.strip_prefix(&format!("{field}: ")).unwrap_or(&error.message);
+    Ok((field.to_owned(), why.to_owned()))
 }
 
 async fn new(State(app): State<App>, caller: PageCan<right::StaffWrite>) -> PageResult {
@@ -358,20 +235,27 @@ async fn save(
             let fault = Some(fault_of(error)?);
             drop(tx);
             let mut tx = caller.begin(&app).await?;
-            let form = Typed { seen: before.version, ..form };
+            let mut form = form;
+            form.seen = before.version;
             show(&app, &caller, scope, &mut tx, (id, Some(form), fault)).await
         }
     }
+}
+
+/// The form of a PIN. It has fields of the page besides.
+#[derive(Deserialize)]
+struct TypedPin {
+    pin: String,
 }
 
 async fn set_pin(
     State(app): State<App>,
     caller: PageCan<right::StaffWrite>,
     Path(id): Path<Uuid>,
-    Form(new): Form<NewPin>,
+    Form(TypedPin { pin }): Form<TypedPin>,
 ) -> PageResult {
     let (scope, id) = (caller.right().scope(), StaffId::from_uuid(id));
-    match pins::set(&app, caller.right(), scope, id, new).await {
+    match pins::set(&app, caller.right(), scope, id, NewPin { pin }).await {
         Ok(member) => {
             app.hint(caller.caller.tenant, Collection::Staff);
             let text = format!("{} has a new PIN. Tell it to nobody else.", member.name);

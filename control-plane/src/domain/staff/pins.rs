@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use uuid::Uuid;
 
 use super::types::{Member, NewPin};
-use super::{service, store};
+use super::{of_shop, service, store};
 use crate::app::App;
 use crate::auth::guard::Acts;
 use crate::auth::policy::Scope;
@@ -53,7 +53,7 @@ pub async fn set(app: &App, who: &impl Acts, scope: &Scope, id: StaffId, new: Ne
     let others = store::beside(&mut tx, id, row.all_shops, &row.shop_ids, most).await?;
     // Nothing is held while it is computed.
     drop(tx);
-    let others: Vec<PinVerifier> = others.iter().filter_map(|row| service::verifier(row, &app.sealer)).collect();
+    let others: Vec<PinVerifier> = others.iter().filter_map(|row| of_shop::verifier(row, &app.sealer)).collect();
     let salt = rng::bytes();
     let made = tokio::task::spawn_blocking(move || {
         if others.iter().any(|other| other.fits(&new.pin, None)) {

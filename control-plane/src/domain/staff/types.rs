@@ -31,6 +31,15 @@ impl LaneRole {
         }
     }
 
+    /// Its name for people.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::Cashier => "Cashier",
+            Self::Supervisor => "Supervisor",
+            Self::Manager => "Manager",
+        }
+    }
+
     /// The one of that name.
     pub fn of_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|role| role.name() == name)
