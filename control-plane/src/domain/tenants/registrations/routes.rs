@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::Response;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -10,8 +11,8 @@ use super::types::{AnotherCompany, Confirmation, LookIntoMail, Mine, NewRegistra
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::http::context::Context;
-use crate::http::envelope::Created;
-use crate::http::{ApiResult, Data, Json};
+use crate::http::idempotency::Write;
+use crate::http::{ApiResult, Data, Json, Once};
 
 /// The routes of registrations.
 pub fn routes() -> OpenApiRouter<App> {
@@ -50,13 +51,19 @@ async fn resend(State(app): State<App>, context: Context, Json(asked): Json<Rese
 
 /// Register another company as the person who is signed in.
 #[utoipa::path(post, path = "/v1/me/companies", tag = "registrations", operation_id = "register_another_company",
+    params(("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
     request_body = AnotherCompany, responses((status = 201, body = Data<Mine>),
     (status = 409, description = "That company waits already")))]
 async fn another(
     State(app): State<App>,
     caller: Caller,
     context: Context,
-    Json(new): Json<AnotherCompany>,
-) -> ApiResult<Created<Mine>> {
-    service::another(&app, &caller, new, &context).await.map(Created)
+    write: Write<AnotherCompany>,
+) -> ApiResult<Response> {
+    let mut once = Once::begin(&app, &caller, write.key.as_ref()).await?;
+    if let Some(reply) = once.replay() {
+        return Ok(reply);
+    }
+    let mine = service::another(&app, &caller, write.body, &context).await?;
+    once.save(StatusCode::CREATED, mine).await
 }
