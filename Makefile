@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help need test quick demo bench fmt-check clippy docs deny one-provider build foreign tests
+.PHONY: help need test quick mutants-isolation demo bench fmt-check clippy docs deny one-provider build foreign tests
 
 # $(call step,what,command): says what runs and how long it took.
 define step
@@ -47,6 +47,10 @@ foreign:
 # A test that stands still is a failure that names itself (cargo says which has been running for over a minute).
 tests: foreign
 	$(call step,tests,timeout --verbose 1500 cargo test --quiet --locked --workspace --no-fail-fast)
+	@cat target/tmp/isolation/* | awk '{ cases += $$1 } END { printf "\n==> isolation: %d distinct cases, none open <==\n", cases }'
+
+mutants-isolation: need ## every row-level policy and every permission check disabled one by one: each must turn the suite red
+	$(call step,mutants,TILLWAY_ALL_MUTANTS=1 timeout --verbose 900 cargo test --locked -p tillway-tests --test isolation -- --nocapture what_is_not_ours no_verb)
 
 demo: need ## head office, two shops and their lanes on this machine, until Ctrl-C or DEMO_SECONDS
 	$(call step,build,cargo build --locked --workspace --bins)

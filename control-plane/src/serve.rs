@@ -138,6 +138,7 @@ pub async fn start(config: ServeConfig, clock: Clock) -> Result<Running, StartEr
     running.spawn(telemetry::upkeep(ended.clone()));
     running.spawn(jobs::Runner::new(running.app.clone(), domain::handlers()).run(ended.clone()));
     running.spawn(jobs::gauges::run(running.app.clone(), domain::handlers(), ended.clone()));
+    running.spawn(jobs::watch::run(running.app.clone(), ended.clone()));
     running.spawn(jobs::housekeeping::run(running.app.clone(), ended));
     let Running { http, quic, tcp, metrics, .. } = running;
     write_addresses(&config.state, &Addresses { http, quic, tcp, metrics })?;

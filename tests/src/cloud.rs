@@ -23,7 +23,7 @@ pub struct Cloud {
     pub app: App,
     // Removed with the value; the database is dropped when the last pool is gone.
     _state: tempfile::TempDir,
-    _database: TestDb,
+    database: TestDb,
 }
 
 impl Cloud {
@@ -48,7 +48,12 @@ impl Cloud {
         let config = change(ServeConfig::for_tests(database.db.clone(), state.path().to_owned()));
         let running = start(config, Clock::Manual(now)).await?;
         let (address, app) = (format!("http://{}", running.http), running.app.clone());
-        Ok(Self { running: Some(running), address, app, _state: state, _database: database })
+        Ok(Self { running: Some(running), address, app, _state: state, database })
+    }
+
+    /// Its database.
+    pub fn database(&self) -> &TestDb {
+        &self.database
     }
 
     /// Its plain HTTP address.

@@ -15,6 +15,7 @@ mod tenant_tx;
 pub mod testing;
 #[cfg(test)]
 mod tests;
+mod watch;
 
 pub use catalogue::{APPEND_ONLY, PLATFORM_READS, SECURITY_DEFINERS, Violation, violations};
 pub use error::DbError;
@@ -24,3 +25,4 @@ pub use schema::{migrate, migrate_owner, prepare_cluster};
 pub use session::{PageTimes, SessionState};
 pub use system_tx::{SystemReason, SystemTx};
 pub use tenant_tx::{Bounds, TenantTx};
+pub use watch::{astray, members};

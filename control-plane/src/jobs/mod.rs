@@ -11,6 +11,7 @@ mod store;
 #[cfg(test)]
 mod tests;
 pub mod types;
+pub mod watch;
 
 pub use runner::Runner;
 pub use types::{Handler, Home, Job, JobError, State, Work};

@@ -22,6 +22,8 @@ use tillway_tests::process::passing_folder;
 use tillway_tests::store::Store;
 use tillway_tests::town::SignIn;
 
+use crate::colleague::Colleague;
+
 const SOON: Duration = Duration::from_secs(60);
 
 /// One tenant with its things.
@@ -38,6 +40,8 @@ pub struct Side {
     pub notice: String,
     /// Somebody of its staff.
     pub staff: String,
+    /// A person, a role, an assignment, a region, a session.
+    more: BTreeMap<&'static str, String>,
     pub store: Store,
     pub lane: Lane,
     /// An access token whose session has ended.
@@ -53,6 +57,10 @@ pub struct Ground {
     pub cloud: Cloud,
     pub alpha: Side,
     pub beta: Side,
+    /// Somebody else of alpha, who holds what a test gives them.
+    pub colleague: Colleague,
+    /// Keeps its connections over all requests of the matrix.
+    pub client: Client,
     _folder: tempfile::TempDir,
 }
 
@@ -76,7 +84,8 @@ impl Ground {
         let cloud = Cloud::start(Arc::clone(&now)).await.unwrap();
         let alpha = Side::open(&cloud, "alphamark", folder.path(), &now).await;
         let beta = Side::open(&cloud, "betamark", folder.path(), &now).await;
-        Self { cloud, alpha, beta, _folder: folder }
+        let colleague = Colleague::join(&cloud, &alpha).await;
+        Self { cloud, alpha, beta, colleague, client: client(), _folder: folder }
     }
 
     /// The rows of a tenant, table by table: how many, and a hash over all of them. What every request moves (sessions
@@ -116,12 +125,14 @@ impl Side {
         let provider = Some(("application/json", provider.to_string()));
         let provider: Value = hq.call(Method::POST, "/v1/sso/providers", provider).await.unwrap();
         let provider = provider["id"].as_str().unwrap_or_else(|| panic!("no id in {provider}")).to_owned();
-        let staff =
-            Some(("application/json", json!({"name": format!("{marker} cashier"), "all_shops": true}).to_string()));
-        let staff: Value = hq.call(Method::POST, "/v1/staff", staff).await.unwrap();
-        let staff = staff["id"].as_str().unwrap_or_else(|| panic!("no id in {staff}")).to_owned();
         let store =
             Store::open(cloud, &hq, &format!("{marker} street"), &folder.join(marker), Arc::clone(now)).await.unwrap();
+        let staff = Some((
+            "application/json",
+            json!({"name": format!("{marker} cashier"), "shop_ids": [store.shop]}).to_string(),
+        ));
+        let staff: Value = hq.call(Method::POST, "/v1/staff", staff).await.unwrap();
+        let staff = staff["id"].as_str().unwrap_or_else(|| panic!("no id in {staff}")).to_owned();
         let mut lane = store.lane(&format!("till of {marker}")).await.unwrap();
         sell(&mut lane, &code).await;
         let node = arrived(&hq, &store.shop).await;
@@ -133,6 +144,7 @@ impl Side {
         let (cookie, csrf) = page_session(cloud.url(), &who).await;
         let import = page_import(cloud, tenant, &cookie, &csrf).await;
         let notice = told(cloud, tenant, marker, now).await;
+        let more = more(cloud, &hq, tenant).await;
         let (ended_cookie, ended_csrf) = page_session(cloud.url(), &who).await;
         let out = client()
             .post(format!("{}/sign-out", cloud.url()))
@@ -153,12 +165,59 @@ impl Side {
             import,
             provider,
             staff,
+            more,
             store,
             lane,
             ended_token,
             cookie,
             csrf,
             ended_cookie,
+        }
+    }
+
+    /// What placeholders of the cases stand for, besides `{id}`, which a case gives one of these meanings.
+    pub const THINGS: &[&str] = &[
+        "shop",
+        "shop_id",
+        "node",
+        "node_id",
+        "code",
+        "import",
+        "provider",
+        "notice_id",
+        "staff",
+        "person",
+        "role",
+        "assignment",
+        "region",
+        "session",
+        "passkey",
+        "session_id",
+        "invitation",
+        "key",
+        "visit_id",
+        "tenant_id",
+        "registration",
+        "job_id",
+    ];
+
+    /// One of them.
+    pub fn thing(&self, name: &str) -> String {
+        match name {
+            "shop" | "shop_id" => self.shop.clone(),
+            "node" | "node_id" => self.node.clone(),
+            "code" => self.code.clone(),
+            "import" => self.import.clone(),
+            "provider" => self.provider.clone(),
+            "notice_id" => self.notice.clone(),
+            "staff" => self.staff.clone(),
+            // What nobody has on this ground: missing for everybody.
+            "tenant_id" => self.tenant.to_string(),
+            "visit_id" => self.more["visit"].clone(),
+            "passkey" | "registration" | "job_id" => uuid::Uuid::from_u128(7).to_string(),
+            "session_id" => self.more["session"].clone(),
+            "person" | "role" | "assignment" | "region" | "session" | "invitation" | "key" => self.more[name].clone(),
+            _ => panic!("a case names {name}: add it to Side::THINGS and Side::thing in ground.rs"),
         }
     }
 
@@ -206,7 +265,7 @@ async fn arrived(hq: &Hq, shop: &str) -> String {
 }
 
 /// Signs in at the pages; the cookie and the proof that a form needs.
-async fn page_session(base: &str, who: &SignIn) -> (String, String) {
+pub async fn page_session(base: &str, who: &SignIn) -> (String, String) {
     let enter = client().post(format!("{base}/sign-in")).header(ORIGIN, base);
     let entered = form(enter, &[("email", &who.email), ("password", &who.password)]).send().await.unwrap();
     assert_eq!(entered.status(), StatusCode::SEE_OTHER, "signing in at the pages");
@@ -229,6 +288,42 @@ async fn page_import(cloud: &Cloud, tenant: TenantId, cookie: &str, csrf: &str) 
     let mut tx = TenantTx::begin(&cloud.app.db, tenant).await.unwrap();
     let newest = "SELECT import_id::text FROM app.catalogue_imports ORDER BY made_at DESC LIMIT 1";
     sqlx::query_scalar(newest).fetch_one(tx.conn()).await.unwrap()
+}
+
+/// What roles and people are about: the owner, a role, who holds what, a region, and a session of the owner's.
+async fn more(cloud: &Cloud, hq: &Hq, tenant: TenantId) -> BTreeMap<&'static str, String> {
+    let made = async |path: &str, body: Value| {
+        let made: Value = hq.call(Method::POST, path, Some(("application/json", body.to_string()))).await.unwrap();
+        made["id"].as_str().unwrap_or_else(|| panic!("no id in {made}")).to_owned()
+    };
+    let role = made("/v1/rbac/roles", json!({"name": "helper", "permissions": ["shops.read"]})).await;
+    let region = made("/v1/regions", json!({"name": "everywhere"})).await;
+    let invited = json!({"email": format!("guest@{tenant}.example"), "roles": [{"role": "accountant"}]});
+    let invitation = made("/v1/invitations", invited).await;
+    let key = made("/v1/keys", json!({"name": "bookkeeping", "permissions": ["sales.read"]})).await;
+    let mut tx = TenantTx::begin(&cloud.app.db, tenant).await.unwrap();
+    let found = "SELECT a.person_id::text, a.assignment_id::text,
+                        (SELECT s.session_id::text FROM app.sessions s WHERE s.ended_at IS NULL LIMIT 1)
+                 FROM app.assignments a LIMIT 1";
+    let (person, assignment, session): (String, String, String) =
+        sqlx::query_as(found).fetch_one(tx.conn()).await.unwrap();
+    // An operator asks to look in.
+    let visit = uuid::Uuid::now_v7();
+    let asked = "INSERT INTO app.impersonations (tenant_id, impersonation_id, operator, operator_email, reason, writes, minutes,
+                     asked_at, ask_ends_at)
+                 VALUES ($1, $2, $2, 'operator@x.example', 'to help', false, 30, now(), now() + interval '1 hour')";
+    sqlx::query(asked).bind(tenant.as_uuid()).bind(visit).execute(tx.conn()).await.unwrap();
+    tx.save().await.unwrap();
+    BTreeMap::from([
+        ("visit", visit.to_string()),
+        ("role", role),
+        ("region", region),
+        ("person", person),
+        ("assignment", assignment),
+        ("session", session),
+        ("invitation", invitation),
+        ("key", key),
+    ])
 }
 
 /// Tells the owner something; the id of the notice.

@@ -261,9 +261,12 @@ async fn attempt(connection: &mut PgConnection, within: Within<'_>, sql: &str) -
     let mut begin = "BEGIN".to_owned();
     for (setting, value) in [("app.tenant_id", within.tenant), ("app.shop_ids", within.shops)] {
         if let Some(value) = value {
-            begin.push_str(&format!("; SET LOCAL {setting} = '{value}'"));
+            begin.extend(["; SET LOCAL ", setting, " = '", value, "'"]);
         }
     }
     let mut tx = connection.begin_with(AssertSqlSafe(begin)).await?;
-    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *tx).await.map(|done| done.rows_affected())
+    let outcome = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&mut *tx).await.map(|done| done.rows_affected());
+    // At once: a transaction that is only dropped holds its locks until its connection is used again.
+    tx.rollback().await?;
+    outcome
 }

@@ -34,7 +34,7 @@ const POLICIES: &str = "
                   CASE p.polcmd WHEN '*' THEN 'ALL' ELSE 'SELECT' END,
                   (SELECT string_agg(r::regrole::text, ', ') FROM unnest(p.polroles) r),
                   pg_get_expr(p.polqual, p.polrelid))
-               || coalesce(format(' WITH CHECK (%s)', pg_get_expr(p.polwithcheck, p.polrelid)), '') AS create,
+               || coalesce(' WITH CHECK (' || pg_get_expr(p.polwithcheck, p.polrelid) || ')', '') AS create,
            CASE WHEN p.polname = 'platform' THEN '{}'::text[] ELSE ARRAY[
                format('ALTER POLICY %I ON app.%I USING (true)', p.polname, c.relname),
                format('ALTER POLICY %I ON app.%I WITH CHECK (true)', p.polname, c.relname)] END AS loosen
