@@ -62,6 +62,10 @@ pub(super) async fn carry_on(app: &App, text: &str) -> ApiResult<Tokens> {
     if row.ended_at.is_some() || !row.belongs || idle || timestamp(row.expires_at) <= now {
         return Err(ApiError::authn("the session has ended: sign in again"));
     }
+    if !row.by_provider {
+        // Where a provider is the only way in by now, what began with a password goes no further.
+        sso::service::password_allowed(&mut tx, person, row.mfa).await?;
+    }
     if !store::use_token(&mut tx, &token.hash(), now).await? {
         return Err(refused());
     }

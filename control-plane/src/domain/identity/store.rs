@@ -38,6 +38,10 @@ pub(super) struct TokenRow {
     pub(super) ended_at: Option<OffsetDateTime>,
     pub(super) expires_at: OffsetDateTime,
     pub(super) belongs: bool,
+    /// Whether the session began by a provider.
+    pub(super) by_provider: bool,
+    /// Whether it was proved by a second factor.
+    pub(super) mfa: bool,
 }
 
 pub(super) async fn person_by_email(tx: &mut SystemTx, key: &str) -> Result<Option<Person>, DbError> {
@@ -224,7 +228,8 @@ pub(super) async fn lock_token(tx: &mut TenantTx, hash: &[u8]) -> Result<Option<
     let tenant = tx.tenant().as_uuid();
     Ok(sqlx::query_as(
         "SELECT r.session_id, s.person_id, r.issued_at, r.used_at, s.ended_at, s.expires_at,
-                (m.ended_at IS NULL AND t.closed_at IS NULL) AS belongs
+                (m.ended_at IS NULL AND t.closed_at IS NULL) AS belongs,
+                s.method = 'sso' AS by_provider, s.mfa_at IS NOT NULL AS mfa
          FROM app.refresh_tokens r
          JOIN app.sessions s ON s.tenant_id = r.tenant_id AND s.session_id = r.session_id
          JOIN app.memberships m ON m.tenant_id = s.tenant_id AND m.person_id = s.person_id

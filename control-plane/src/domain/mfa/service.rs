@@ -10,6 +10,7 @@ use uuid::Uuid;
 use super::passkeys::{self, For};
 use super::rules::{self, SECRET_LEN};
 use super::step_up::must_be_fresh;
+pub use super::step_up::must_be_own;
 use super::types::{Challenge, Codes, NewPasskey, Passkey, PasskeyAnswer, Second, Standing, TotpBegun};
 use super::{second, store};
 use crate::app::App;
@@ -58,7 +59,7 @@ pub async fn standing(app: &App, caller: &Caller) -> ApiResult<Standing> {
 /// # Errors
 /// AUTHZ without a fresh step-up; CONFLICT where an app is set up.
 pub async fn begin_totp(app: &App, caller: &Caller) -> ApiResult<TotpBegun> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     let secret = rng::bytes::<SECRET_LEN>();
     let sealed = app.sealer.seal(PURPOSE, caller.person.as_uuid().as_bytes(), &secret);
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
@@ -74,7 +75,7 @@ pub async fn begin_totp(app: &App, caller: &Caller) -> ApiResult<TotpBegun> {
 /// # Errors
 /// AUTHZ without a fresh step-up; NOT_FOUND where none waits.
 pub async fn waiting_totp(app: &App, caller: &Caller) -> ApiResult<TotpBegun> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     let row = store::totp(&mut tx, caller.person).await?.filter(|row| !row.confirmed);
     drop(tx);
@@ -102,7 +103,7 @@ async fn shown(app: &App, caller: &Caller, secret: &[u8]) -> ApiResult<TotpBegun
 /// # Errors
 /// VALIDATION for a wrong code; RATE_LIMIT after five.
 pub async fn confirm_totp(app: &App, caller: &Caller, context: &Context, code: &str) -> ApiResult<Codes> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     second::count(app, caller.person).await?;
     let now = app.clock.now();
     let person = caller.person;
@@ -204,12 +205,21 @@ pub(super) async fn take_totp(app: &App, tx: &mut SystemTx, person: PersonId, co
     Ok(true)
 }
 
+/// Takes everything off somebody who sets their first password: what was there before was not made by them.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn begin_anew(tx: &mut SystemTx, person: PersonId) -> ApiResult<()> {
+    store::remove_all(tx, person).await?;
+    Ok(())
+}
+
 /// Removes the authenticator app.
 ///
 /// # Errors
 /// AUTHZ without a fresh step-up; NOT_FOUND where there is none.
 pub async fn remove_totp(app: &App, caller: &Caller, context: &Context) -> ApiResult<()> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     if !store::remove_totp(&mut tx, caller.person).await? {
         return Err(ApiError::not_found("authenticator app"));
@@ -234,7 +244,7 @@ async fn still(tx: &mut SystemTx, person: PersonId) -> ApiResult<bool> {
 /// # Errors
 /// AUTHZ without a fresh step-up; CONFLICT where head office has no name or the person passkeys enough.
 pub async fn begin_passkey(app: &App, caller: &Caller) -> ApiResult<Challenge> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     let bound = rules::session_key(caller.session);
     let challenge = passkeys::ask(app, &mut tx, For::Add(caller.person, &bound)).await?;
@@ -247,7 +257,7 @@ pub async fn begin_passkey(app: &App, caller: &Caller) -> ApiResult<Challenge> {
 /// # Errors
 /// VALIDATION for a name or an answer that will not do.
 pub async fn add_passkey(app: &App, caller: &Caller, context: &Context, new: NewPasskey) -> ApiResult<Codes> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     let name = named(&new.name)?;
     let answer = PasskeyAnswer { ceremony: new.ceremony, credential: new.credential };
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
@@ -288,7 +298,7 @@ pub async fn rename_passkey(app: &App, caller: &Caller, id: Uuid, name: &str) ->
 /// # Errors
 /// AUTHZ without a fresh step-up; NOT_FOUND.
 pub async fn remove_passkey(app: &App, caller: &Caller, context: &Context, id: Uuid) -> ApiResult<()> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     if !store::remove_passkey(&mut tx, caller.person, id).await? {
         return Err(ApiError::not_found("passkey"));
@@ -304,7 +314,7 @@ pub async fn remove_passkey(app: &App, caller: &Caller, context: &Context, id: U
 /// # Errors
 /// AUTHZ without a fresh step-up; CONFLICT for whoever has no second factor to recover.
 pub async fn renew_codes(app: &App, caller: &Caller, context: &Context) -> ApiResult<Codes> {
-    must_be_fresh(app, caller)?;
+    must_be_fresh(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     let have = store::have(&mut tx, caller.person).await?;
     if !have.totp && have.passkeys == 0 {

@@ -61,16 +61,31 @@ pub(super) async fn prove(app: &App, caller: &Caller, proof: Proof<'_>) -> ApiRe
     Ok(SteppedUp { expires_in: STEP_UP_MILLIS / 1_000 })
 }
 
-/// Refuses unless the caller proved who they are a moment ago.
+/// Refuses unless the caller proved who they are a moment ago, by what is their own.
 ///
 /// # Errors
 /// AUTHZ with the reason `step_up_required`.
-pub(super) fn must_be_fresh(app: &App, caller: &Caller) -> ApiResult<()> {
+pub(super) async fn must_be_fresh(app: &App, caller: &Caller) -> ApiResult<()> {
     if caller.stepped_up(app.clock.now()) {
-        return Ok(());
+        return must_be_own(app, caller).await;
     }
-    Err(ApiError::authz("prove again who you are: POST /v1/auth/step-up, then repeat this")
-        .with(serde_json::json!({ "reason": "step_up_required" })))
+    Err(asked())
+}
+
+/// Refuses a session that began by a company's provider unless the person proved themselves in it a moment ago, by their own
+/// password or factor: a provider speaks for its company, and what is changed here opens others.
+///
+/// # Errors
+/// AUTHZ with the reason `step_up_required`.
+pub async fn must_be_own(app: &App, caller: &Caller) -> ApiResult<()> {
+    let mut tx = caller.begin(app).await?;
+    let since = app.clock.now().plus_millis(-STEP_UP_MILLIS);
+    if store::is_own(&mut tx, caller.session, since).await? { Ok(()) } else { Err(asked()) }
+}
+
+fn asked() -> ApiError {
+    ApiError::authz("prove again who you are: POST /v1/auth/step-up, then repeat this")
+        .with(serde_json::json!({ "reason": "step_up_required" }))
 }
 
 /// Whether a refusal asks for a step-up.

@@ -345,7 +345,7 @@ pub(super) async fn take_ceremony(
 pub(super) async fn prove(tx: &mut TenantTx, session: Uuid, mfa: bool, now: Timestamp) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     let done = sqlx::query(
-        "UPDATE app.sessions SET stepped_up_at = $3, mfa_at = CASE WHEN $4 THEN coalesce(mfa_at, $3) ELSE mfa_at END
+        "UPDATE app.sessions SET stepped_up_at = $3, own_proof_at = $3, mfa_at = CASE WHEN $4 THEN coalesce(mfa_at, $3) ELSE mfa_at END
          WHERE tenant_id = $1 AND session_id = $2 AND ended_at IS NULL",
     )
     .bind(tenant)
@@ -355,6 +355,16 @@ pub(super) async fn prove(tx: &mut TenantTx, session: Uuid, mfa: bool, now: Time
     .execute(tx.conn())
     .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound) }
+}
+
+/// Whether a session began by what is the person's own, or was proved by that after `since`.
+pub(super) async fn is_own(tx: &mut TenantTx, session: Uuid, since: Timestamp) -> Result<bool, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let own = sqlx::query_scalar(
+        "SELECT method <> 'sso' OR coalesce(own_proof_at > $3, false) FROM app.sessions
+         WHERE tenant_id = $1 AND session_id = $2",
+    );
+    Ok(own.bind(tenant).bind(session).bind(utc(since)).fetch_optional(tx.conn()).await?.unwrap_or(false))
 }
 
 /// A session counts as one with a second factor from now on, or no longer does.

@@ -16,7 +16,7 @@ use super::rules::Browser;
 use super::service;
 use super::types::{Linked, Offer};
 use crate::app::App;
-use crate::domain::identity;
+use crate::domain::{identity, mfa};
 use crate::http::context::Context;
 use crate::http::error::Code;
 use crate::http::{ApiError, Path, Query};
@@ -126,9 +126,14 @@ struct Start {
 async fn start(State(app): State<App>, context: Context, Query(start): Query<Start>, parts: Parts) -> PageResult {
     app.gates.sign_in(context.address())?;
     let way = Way::of(&parts, &app);
-    let browser = browser_of(&parts, way).unwrap_or_else(|| Browser::new(rng::bytes()));
     let next = own_path(&start.next).unwrap_or("/");
     let tenant = TenantId::from_uuid(start.tenant);
+    if parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        // Another site's link signs nobody in as somebody of its choice: the person presses the button themselves.
+        let offers = service::offers(&app, tenant).await?;
+        return Ok(respond::html(StatusCode::OK, &Choose { offers, asked: true, email: "", next, error: None })?);
+    }
+    let browser = browser_of(&parts, way).unwrap_or_else(|| Browser::new(rng::bytes()));
     let wish = Wish { link: None, anew: start.anew, next };
     let mut response = match flow::begin(&app, &context, (tenant, start.provider), browser, wish).await {
         Ok(url) => respond::away(url.as_str()),
@@ -198,7 +203,6 @@ fn failed(why: Failed) -> PageResult {
         | Fault::Nonce
         | Fault::Expired
         | Fault::Unknown
-        | Fault::EmailTaken
         | Fault::Email
         | Fault::Ended
         | Fault::Taken
@@ -246,6 +250,11 @@ async fn link(
     parts: Parts,
     Form(Nothing {}): Form<Nothing>,
 ) -> PageResult {
+    match mfa::service::must_be_own(&app, &caller.caller).await {
+        Ok(()) => {}
+        Err(refused) if refused.code == Code::Authz => return Ok(respond::see_other("/me/confirm?next=/me/sso")),
+        Err(refused) => return Err(refused.into()),
+    }
     let way = Way::of(&parts, &app);
     let browser = browser_of(&parts, way).unwrap_or_else(|| Browser::new(rng::bytes()));
     let tenant = caller.caller.tenant;

@@ -48,8 +48,6 @@ pub enum Fault {
     Expired,
     /// Nobody here is linked to this account.
     Unknown,
-    /// The account's e-mail is somebody's here, who did not link it.
-    EmailTaken,
     /// The provider does not vouch for an e-mail of a domain that newcomers may come from.
     Email,
     /// Their membership has ended.
@@ -113,7 +111,6 @@ impl Fault {
             Self::Nonce => "nonce",
             Self::Expired => "expired",
             Self::Unknown => "not_linked",
-            Self::EmailTaken => "email_taken",
             Self::Email => "email_not_accepted",
             Self::Ended => "membership_ended",
             Self::Taken => "linked_to_another",
@@ -155,10 +152,6 @@ impl Fault {
             Self::Unknown => {
                 "Nobody here is linked to this account. Ask for an invitation; or, if you have a password here, sign in \
                  with it and link the account under Security."
-            }
-            Self::EmailTaken => {
-                "Somebody with this e-mail is here already, and an e-mail alone proves nothing. Sign in as before and \
-                 link the account under Security, or ask for an invitation."
             }
             Self::Email => {
                 "Your company's sign-in service does not confirm an e-mail of your company for you. Ask for an invitation."
@@ -205,7 +198,6 @@ impl Fault {
             | Self::Nonce
             | Self::Expired
             | Self::Unknown
-            | Self::EmailTaken
             | Self::Email
             | Self::Ended
             | Self::Taken

@@ -20,7 +20,7 @@ use crate::domain::audit::Actor;
 use crate::domain::audit::service::record;
 use crate::domain::identity::by_provider::Proof;
 use crate::domain::roles::types::{Assignment, At, Role};
-use crate::domain::{identity, roles};
+use crate::domain::{identity, roles, tenants};
 use crate::http::ApiError;
 use crate::http::context::Context;
 use crate::http::rate::network;
@@ -289,6 +289,7 @@ impl Trip<'_> {
             Some((known, _)) if known == person.as_uuid() => {}
             Some(_) => return Err(Fault::Taken),
             None => {
+                takes_in(&mut tx).await?;
                 store::link(&mut tx, self.provider, (&row.issuer, &proved.subject), person, self.now).await?;
                 self.note(&mut tx, "sso.linked", Some(person), json!({})).await?;
             }
@@ -317,19 +318,29 @@ impl Trip<'_> {
     }
 
     /// Somebody whom nobody here is linked to: a newcomer, if the provider brings any and vouches for an e-mail of its
-    /// domains that is nobody's yet. Somebody with that e-mail is never taken for the one who comes.
+    /// domains that is nobody's yet. Somebody with that e-mail is never taken for the one who comes, and that there is one is not told.
     async fn newcomer(&self, tx: &mut TenantTx, row: &ProviderRow, proved: &Proved) -> Result<PersonId, Fault> {
         let role = row.newcomer_role.as_deref().and_then(service::newcomer_role).ok_or(Fault::Unknown)?;
+        takes_in(tx).await?;
         let email = proved.email.as_deref().ok_or(Fault::Email)?;
         let domain = rules::email_domain(email).ok_or(Fault::Email)?;
         if !row.domains.contains(&domain) {
             return Err(Fault::Email);
         }
-        let person = identity::by_provider::newcomer(self.app, tx, email, self.now).await?.ok_or(Fault::EmailTaken)?;
+        let person = identity::by_provider::newcomer(self.app, tx, email, self.now).await?.ok_or(Fault::Unknown)?;
         let given = Assignment { person, role: Role::BuiltIn(role), at: At::Tenant };
         roles::service::assign(tx, &given, None, self.now).await?;
         store::link(tx, self.provider, (&row.issuer, &proved.subject), person, self.now).await?;
         self.note(tx, "sso.newcomer", Some(person), json!({ "role": role.name() })).await?;
         Ok(person)
     }
+}
+
+/// Nobody new comes in, and no account is linked, where the company is suspended or closed.
+async fn takes_in(tx: &mut TenantTx) -> Result<(), Fault> {
+    let account = tenants::service::account(tx).await?;
+    if account.suspended_at.is_none() && account.closed_at.is_none() {
+        return Ok(());
+    }
+    Err(Fault::Ours(ApiError::authz("the company's account is suspended or closed: nobody new is let in")))
 }

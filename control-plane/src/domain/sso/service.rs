@@ -1,6 +1,7 @@
 //! Providers of a tenant: added, changed, removed, tried out; and who may still use a password.
 
 use protocol::id::{PersonId, TenantId};
+use protocol::timestamp::Timestamp;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -11,7 +12,7 @@ use super::types::{Hidden, Linked, NewProvider, Offer, Provider, ProviderPatch, 
 use crate::app::App;
 use crate::auth::guard::Caller;
 use crate::auth::policy::{BuiltIn, Policy, Reach};
-use crate::db::{SystemReason, SystemTx, TenantTx};
+use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::service::record;
 use crate::domain::{audit, tenants};
 use crate::http::{ApiError, ApiResult, IfMatch};
@@ -177,7 +178,8 @@ pub async fn update(
         enabled: patch.enabled.unwrap_or(before.enabled),
         enforced: patch.enforced.unwrap_or(before.enforced),
     })?;
-    if next.newcomer_role != before.newcomer_role {
+    // Who lets newcomers in by any setting gives them the role, even one that another has chosen.
+    if next.enabled || next.newcomer_role != before.newcomer_role {
         grants(by, next.newcomer_role.as_deref())?;
     }
     let secret = if renewed {
@@ -312,6 +314,14 @@ pub async fn unlink(app: &App, tx: &mut TenantTx, caller: &Caller, provider: Uui
     }
     record(tx, caller, &entry("sso.unlinked", provider), app.clock.now()).await?;
     Ok(())
+}
+
+/// Takes somebody's links of this tenant away that were made until `until`: they begin anew.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn begin_anew(tx: &mut TenantTx, person: PersonId, until: Timestamp) -> Result<(), DbError> {
+    store::unlink_all(tx, person, until).await
 }
 
 /// Refuses a sign-in with a password where a provider is the only way in. An owner with a second factor is spared: when

@@ -354,6 +354,14 @@ pub(super) async fn unlink(tx: &mut TenantTx, provider: Uuid, person: PersonId) 
     Ok(done.rows_affected())
 }
 
+/// Takes a person's links away that were made until `until`.
+pub(super) async fn unlink_all(tx: &mut TenantTx, person: PersonId, until: Timestamp) -> Result<(), DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let sql = "DELETE FROM app.sso_identities WHERE tenant_id = $1 AND person_id = $2 AND linked_at <= $3";
+    sqlx::query(sql).bind(tenant).bind(person.as_uuid()).bind(utc(until)).execute(tx.conn()).await?;
+    Ok(())
+}
+
 /// The label of a provider that is the only way in, if there is one.
 pub(super) async fn enforced(tx: &mut TenantTx) -> Result<Option<String>, DbError> {
     let tenant = tx.tenant().as_uuid();

@@ -1,6 +1,7 @@
 //! Stories of single sign-on: a company's own provider, and one that lies. The liar is a small issuer of this test; the
 //! true provider, which nobody here wrote, is asked in the workspace's stories.
 
+mod bounds;
 mod company;
 mod issuer;
 mod lies;

@@ -25,6 +25,7 @@ use self::store::Which;
 use crate::app::App;
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::{self, Actor, Entry};
+use crate::domain::sso;
 use crate::http::ApiResult;
 use crate::http::context::Context;
 use crate::jobs::{Handler, Job, JobError, Work};
@@ -44,6 +45,9 @@ struct Ending {
     but: Option<Uuid>,
     /// Those that began later stay: somebody signed in with what is good now.
     before: Timestamp,
+    /// Whether the person begins anew: links to providers go too, also where they belonged once.
+    #[serde(default)]
+    anew: bool,
 }
 
 impl Ending {
@@ -57,10 +61,13 @@ impl Ending {
     async fn carry_out(&self, app: &App, actor: Actor, action: &'static str, always: bool) -> Result<(), DbError> {
         let tenants = {
             let mut tx = SystemTx::begin(&app.db, SystemReason::Account).await?;
-            store::tenants_of(&mut tx, self.person).await?
+            store::tenants_of(&mut tx, self.person, self.anew).await?
         };
         for tenant in tenants {
             let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;
+            if self.anew {
+                sso::service::begin_anew(&mut tx, self.person, self.before).await?;
+            }
             let which = self.but.map_or(Which::All, Which::Others);
             let ended = store::end(&mut tx, self.person, which, "password_changed", self.before).await?;
             if always || ended > 0 {
@@ -93,7 +100,7 @@ pub(super) async fn note_everywhere(
 ) -> ApiResult<()> {
     let tenants = {
         let mut tx = SystemTx::begin(&app.db, SystemReason::Account).await?;
-        store::tenants_of(&mut tx, person).await?
+        store::tenants_of(&mut tx, person, false).await?
     };
     for tenant in tenants {
         let mut tx = TenantTx::begin(&app.db, TenantId::from_uuid(tenant)).await?;

@@ -14,6 +14,7 @@ use crate::db::{SystemReason, SystemTx};
 use crate::domain::audit::Actor;
 use crate::domain::identity::links::{Kind, Link, RESET_MILLIS};
 use crate::domain::identity::rules;
+use crate::domain::mfa;
 use crate::domain::notifications::service::mail_platform;
 use crate::domain::notifications::{Template, To};
 use crate::http::context::Context;
@@ -79,7 +80,7 @@ pub async fn change(app: &App, caller: &Caller, change: &PasswordChange, context
         return Err(ApiError::conflict("the password was changed from elsewhere just now; sign in again"));
     }
     store::drop_links(&mut tx, caller.person, &[Kind::Reset], now).await?;
-    let ending = Ending { person: caller.person, but: Some(caller.session), before: now };
+    let ending = Ending { person: caller.person, but: Some(caller.session), before: now, anew: false };
     if change.end_others {
         jobs::enqueue_platform(&mut tx, ending.job(now).map_err(ApiError::internal)?).await?;
     }
@@ -164,7 +165,8 @@ pub async fn link_is_good(app: &App, token: &str) -> ApiResult<bool> {
     Ok(store::look_at_link(&mut tx, &link, Kind::Reset, app.clock.now()).await?.is_some())
 }
 
-/// Sets a new password by a link. All sessions end, everywhere; nobody is signed in by it.
+/// Sets a new password by a link. All sessions end, everywhere; nobody is signed in by it. With the first password go the
+/// second factors and the links to providers that were there before.
 ///
 /// # Errors
 /// VALIDATION for a link that is not good, and for a password that may not be chosen; the link is good still then.
@@ -179,10 +181,15 @@ pub async fn reset(app: &App, reset: &Reset, context: &Context) -> ApiResult<()>
     let phc = app.hasher.hash_for(&reset.password, &[&email]).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::Account).await?;
     store::use_link(&mut tx, &link, Kind::Reset, now).await?.ok_or_else(stale)?;
+    let first = store::secret_of(&mut tx, person).await?.is_none_or(|(had, _)| had.is_none());
     store::set_password(&mut tx, person, &phc, None, now).await?;
+    if first {
+        // Until now a company's provider alone said who this is. Whatever was set up on its word, it goes.
+        mfa::service::begin_anew(&mut tx, person).await?;
+    }
     // Somebody who is about to take the e-mail over must begin again.
     store::drop_links(&mut tx, person, &[Kind::Reset, Kind::NewEmail, Kind::StopEmail], now).await?;
-    let ending = Ending { person, but: None, before: now };
+    let ending = Ending { person, but: None, before: now, anew: first };
     jobs::enqueue_platform(&mut tx, ending.job(now).map_err(ApiError::internal)?).await?;
     tell(app, &mut tx, person, context).await?;
     tx.save().await?;

@@ -169,12 +169,13 @@ pub(super) async fn set_email(tx: &mut SystemTx, person: PersonId, email: &str, 
     Ok(())
 }
 
-/// Every tenant a person belongs to, those that are suspended too.
-pub(super) async fn tenants_of(tx: &mut SystemTx, person: PersonId) -> Result<Vec<Uuid>, DbError> {
+/// Every tenant a person belongs to, those that are suspended too; `ever`: or belonged to once.
+pub(super) async fn tenants_of(tx: &mut SystemTx, person: PersonId, ever: bool) -> Result<Vec<Uuid>, DbError> {
     Ok(sqlx::query_scalar(
-        "SELECT tenant_id FROM app.memberships WHERE person_id = $1 AND ended_at IS NULL ORDER BY tenant_id",
+        "SELECT tenant_id FROM app.memberships WHERE person_id = $1 AND ($2 OR ended_at IS NULL) ORDER BY tenant_id",
     )
     .bind(person.as_uuid())
+    .bind(ever)
     .fetch_all(tx.conn())
     .await?)
 }

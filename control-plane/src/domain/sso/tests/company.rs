@@ -203,7 +203,8 @@ async fn newcomers_come_in_with_a_role_and_nobody_s_e_mail_is_taken() {
     let provider = rig.provider(&[("newcomer_role", "accountant")]).await;
     let says = |claims: Value| rig.issuer.lies(Lie { claims, ..Lie::default() });
     for (name, claims) in [
-        ("email_taken", json!({ "sub": "mallory", "email": "OWNER@bakers.example" })),
+        // In the words for somebody whom nobody linked: who has an account here is nobody's business.
+        ("not_linked", json!({ "sub": "mallory", "email": "OWNER@bakers.example" })),
         ("email_not_accepted", json!({ "sub": "mallory", "email": "mallory@elsewhere.example" })),
         ("email_not_accepted", json!({ "sub": "mallory", "email_verified": false })),
         ("email_not_accepted", json!({ "sub": "mallory", "email_verified": null })),
