@@ -1,6 +1,7 @@
 //! The SQL of the record.
 
 use protocol::timestamp::Timestamp;
+use serde_json::Value;
 use time::OffsetDateTime;
 use uuid::Uuid;
 
@@ -37,6 +38,27 @@ pub(super) async fn insert(
     Ok(())
 }
 
+#[derive(sqlx::FromRow)]
+struct Row {
+    id: Uuid,
+    at: OffsetDateTime,
+    actor: Option<Uuid>,
+    via: String,
+    impersonation_id: Option<Uuid>,
+    action: String,
+    object_kind: String,
+    object_id: String,
+    diff: Value,
+    request_id: Option<Uuid>,
+}
+
+impl From<Row> for Done {
+    fn from(row: Row) -> Self {
+        let Row { id, at, actor, via, impersonation_id, action, object_kind, object_id, diff, request_id } = row;
+        Self { id, at, actor, via, impersonation_id, action, object_kind, object_id, diff, request_id }
+    }
+}
+
 /// Entries, newest first, behind `after`.
 pub(super) async fn list(
     tx: &mut TenantTx,
@@ -46,7 +68,7 @@ pub(super) async fn list(
 ) -> Result<Vec<Done>, DbError> {
     let tenant = tx.tenant().as_uuid();
     let (at, id) = after.unzip();
-    Ok(sqlx::query_as(
+    let rows: Vec<Row> = sqlx::query_as(
         "SELECT audit_id AS id, at, actor, via, impersonation_id, action, object_kind, object_id, diff, request_id
          FROM app.audit
          WHERE tenant_id = $1 AND starts_with(action, $2) AND ($3::uuid IS NULL OR actor = $3)
@@ -61,5 +83,6 @@ pub(super) async fn list(
     .bind(id)
     .bind(limit)
     .fetch_all(tx.conn())
-    .await?)
+    .await?;
+    Ok(rows.into_iter().map(Done::from).collect())
 }

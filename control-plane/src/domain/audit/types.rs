@@ -73,7 +73,7 @@ impl Entry {
 }
 
 /// Something that was done, as it is read.
-#[derive(Clone, Debug, PartialEq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
 pub struct Done {
     /// Names the entry.
     pub id: Uuid,

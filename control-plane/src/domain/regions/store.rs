@@ -15,7 +15,9 @@ FROM app.regions g WHERE g.tenant_id = $1 AND ($2::uuid IS NULL OR g.region_id =
 
 pub(super) async fn regions(tx: &mut TenantTx, id: Option<Uuid>) -> Result<Vec<Region>, DbError> {
     let tenant = tx.tenant().as_uuid();
-    Ok(sqlx::query_as(REGIONS).bind(tenant).bind(id).fetch_all(tx.conn()).await?)
+    let rows: Vec<(Uuid, String, i64, Vec<Uuid>)> =
+        sqlx::query_as(REGIONS).bind(tenant).bind(id).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(|(id, name, version, shop_ids)| Region { id, name, shop_ids, version }).collect())
 }
 
 pub(super) async fn lock(tx: &mut TenantTx, id: Uuid) -> Result<Option<i64>, DbError> {

@@ -8,7 +8,7 @@ use uuid::Uuid;
 pub const SHOPS: usize = 10_000;
 
 /// A region.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Region {
     /// Its id.
     pub id: Uuid,

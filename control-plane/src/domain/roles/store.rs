@@ -2,6 +2,7 @@
 
 use protocol::id::{PersonId, ShopId};
 use protocol::timestamp::Timestamp;
+use time::OffsetDateTime;
 use uuid::Uuid;
 
 use super::types::{Assignment, AssignmentView, At, Role, RoleBody};
@@ -18,6 +19,26 @@ pub(super) struct RoleRow {
     pub(super) version: i64,
     pub(super) permissions: Vec<String>,
     pub(super) holders: i64,
+}
+
+#[derive(sqlx::FromRow)]
+struct HeldRow {
+    id: Uuid,
+    person_id: Uuid,
+    role: String,
+    role_name: String,
+    region_id: Option<Uuid>,
+    region_name: Option<String>,
+    shop_id: Option<Uuid>,
+    shop_name: Option<String>,
+    given_at: OffsetDateTime,
+}
+
+impl From<HeldRow> for AssignmentView {
+    fn from(row: HeldRow) -> Self {
+        let HeldRow { id, person_id, role, role_name, region_id, region_name, shop_id, shop_name, given_at } = row;
+        Self { id, person_id, role, role_name, region_id, region_name, shop_id, shop_name, given_at }
+    }
 }
 
 const ROLES: &str = "SELECT r.role_id, r.name, r.description, r.wants_mfa, r.version,
@@ -104,7 +125,9 @@ pub(super) async fn held(
     limit: i64,
 ) -> Result<Vec<AssignmentView>, DbError> {
     let tenant = tx.tenant().as_uuid();
-    Ok(sqlx::query_as(HELD).bind(tenant).bind(person).bind(id).bind(after).bind(limit).fetch_all(tx.conn()).await?)
+    let rows: Vec<HeldRow> =
+        sqlx::query_as(HELD).bind(tenant).bind(person).bind(id).bind(after).bind(limit).fetch_all(tx.conn()).await?;
+    Ok(rows.into_iter().map(AssignmentView::from).collect())
 }
 
 /// Members who own the company.

@@ -115,7 +115,7 @@ pub struct Wanted {
 }
 
 /// A role that somebody holds.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct AssignmentView {
     /// Names the assignment.
     pub id: Uuid,
