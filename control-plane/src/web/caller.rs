@@ -21,7 +21,7 @@ use crate::auth::policy::{Policy, Right};
 use crate::db::{Bounds, TenantTx};
 use crate::domain::tenants::types::Face;
 use crate::domain::{identity, notifications, operators, tenants};
-use crate::http::ApiResult;
+use crate::http::{ApiError, ApiResult};
 
 /// The cookie of a message, whatever the way: it says nothing that is worth stealing.
 const FLASH: &str = "tillway-note";
@@ -155,6 +155,13 @@ pub(crate) fn flash_of(parts: &Parts) -> Option<Flash> {
     cookie::read(&parts.headers, FLASH).and_then(Flash::of_cookie)
 }
 
+/// Rooms about the person, whom a guest's session is not about: what is done there reaches into all their companies.
+fn own_room(path: &str) -> bool {
+    ["/me", "/notifications", "/register"]
+        .iter()
+        .any(|room| path.strip_prefix(room).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')))
+}
+
 /// Sends a browser to the sign-in, and from there back to where it wanted to go.
 fn to_sign_in(parts: &Parts) -> Response {
     let wanted = parts.uri.path_and_query().map_or("/", axum::http::uri::PathAndQuery::as_str);
@@ -180,6 +187,10 @@ impl FromRequestParts<App> for PageCaller {
         guard::admit(parts, app, &mut standing).map_err(|error| refused(error.into()))?;
         let policy = standing.policy(app).await.map_err(|error| refused(error.into()))?;
         let caller = standing.caller;
+        if matches!(caller.via, Via::Guest { .. }) && own_room(parts.uri.path()) {
+            let leave = "You look in as a guest; your own account is not in this company. Leave the visit first.";
+            return Err(refused(ApiError::authz(leave).into()));
+        }
         let face = tenants::service::face(app, caller.tenant, standing.version).await;
         let face = face.map_err(|error| refused(error.into()))?;
         let email = email_of(app, caller.person).await.map_err(|error| refused(error.into()))?;

@@ -150,7 +150,7 @@ pub(super) async fn prove(
     context: &Context,
     browser: Option<&str>,
 ) -> ApiResult<(PersonId, Vec<TenantRef>)> {
-    let key = rules::email_key(email);
+    let key = email_key(email);
     let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
     if password.len() > chosen::LONGEST {
         // Nobody has such a password: nothing is counted, read or hashed for it.
@@ -237,6 +237,7 @@ pub async fn email(app: &App, person: PersonId) -> ApiResult<String> {
 }
 
 pub use super::page_sessions::{PageSession, page_caller};
+pub use super::rules::email_key;
 
 /// Exchanges a refresh token, which works once, for the next pair.
 ///
@@ -277,7 +278,7 @@ pub async fn me(app: &App, caller: &Caller) -> ApiResult<Me> {
 /// # Errors
 /// VALIDATION for an e-mail or password that will not do; CONFLICT for the wrong password of a known person.
 pub async fn ensure_person(app: &App, email: &str, password: &str) -> ApiResult<PersonId> {
-    let key = rules::email_key(email);
+    let key = email_key(email);
     let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
     let known = {
         let mut tx = SystemTx::begin(&app.db, SystemReason::CreateTenant).await?;
@@ -317,7 +318,7 @@ pub async fn make_person(
     password: &str,
     about: &[&str],
 ) -> ApiResult<PersonId> {
-    let key = rules::email_key(email);
+    let key = email_key(email);
     let key = key.ok_or_else(|| ApiError::field("email", "not an e-mail address such as owner@example.com"))?;
     let phc = app.hasher.hash_for(password, about).await?;
     let now = app.clock.now();
@@ -334,7 +335,7 @@ pub async fn make_person(
 /// # Errors
 /// Whatever the statement met.
 pub async fn person_of_email(tx: &mut SystemTx, email: &str) -> Result<Option<PersonId>, DbError> {
-    let Some(key) = rules::email_key(email) else { return Ok(None) };
+    let Some(key) = email_key(email) else { return Ok(None) };
     Ok(store::person_by_email(tx, &key).await?.map(|person| PersonId::from_uuid(person.person_id)))
 }
 
@@ -351,7 +352,7 @@ pub async fn add_member(tx: &mut TenantTx, person: PersonId, now: Timestamp) -> 
 /// # Errors
 /// VALIDATION for what is no e-mail; whatever the statements met.
 pub async fn person_with_hash(app: &App, email: &str, name: &str, phc: Option<&str>) -> ApiResult<PersonId> {
-    let key = rules::email_key(email).ok_or_else(|| ApiError::field("email", "not an e-mail address"))?;
+    let key = email_key(email).ok_or_else(|| ApiError::field("email", "not an e-mail address"))?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::Register).await?;
     if let Some(known) = store::person_by_email(&mut tx, &key).await? {
         return Ok(PersonId::from_uuid(known.person_id));

@@ -254,3 +254,15 @@ pub(super) async fn deeds(tx: &mut TenantTx, about: &str, limit: i64) -> Result<
     .fetch_all(tx.conn())
     .await?)
 }
+
+impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Deed {
+    fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        use sqlx::Row as _;
+        Ok(Self {
+            at: row.try_get("at")?,
+            actor: row.try_get("actor")?,
+            action: row.try_get("action")?,
+            diff: row.try_get("diff")?,
+        })
+    }
+}

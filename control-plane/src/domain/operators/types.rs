@@ -47,7 +47,7 @@ pub struct TenantDetail {
 }
 
 /// Something that was done to a company by an operator, or by the platform itself.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Deed {
     /// When.
     #[serde(with = "time::serde::rfc3339")]

@@ -57,7 +57,7 @@ fn typed(fields: &Fields) -> RegionBody {
 async fn create(State(app): State<App>, can: PageCan<right::CompanyWrite>, Form(fields): Form<Fields>) -> PageResult {
     let body = typed(&fields);
     let mut tx = can.begin(&app).await?;
-    match service::create(&mut tx, &can.caller, &body, app.clock.now()).await {
+    match service::create(&mut tx, &can.caller, &can.policy, &body, app.clock.now()).await {
         Ok(region) => {
             tx.save().await?;
             let flash = Flash::done(format!("{} is there; choose its shops now.", region.name));

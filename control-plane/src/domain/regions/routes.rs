@@ -42,7 +42,7 @@ async fn create(
     if let Some(reply) = once.replay() {
         return Ok(reply);
     }
-    let region = service::create(once.tx(), &can, &write.body, app.clock.now()).await?;
+    let region = service::create(once.tx(), &can, can.policy(), &write.body, app.clock.now()).await?;
     once.save_tagged(StatusCode::CREATED, region.version, region).await
 }
 

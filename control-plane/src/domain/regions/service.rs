@@ -40,11 +40,18 @@ pub async fn one(tx: &mut TenantTx, id: Uuid) -> ApiResult<Region> {
 ///
 /// # Errors
 /// VALIDATION; CONFLICT for a name that is taken.
-pub async fn create(tx: &mut TenantTx, caller: &Caller, body: &RegionBody, now: Timestamp) -> ApiResult<Region> {
+pub async fn create(
+    tx: &mut TenantTx,
+    caller: &Caller,
+    mine: &Policy,
+    body: &RegionBody,
+    now: Timestamp,
+) -> ApiResult<Region> {
     if list(tx).await?.len() >= REGIONS {
         return Err(ApiError::conflict(format!("a company has {REGIONS} regions at most")));
     }
     let id = rng::id(now);
+    leaves_others(tx, mine, id, &body.shop_ids.iter().copied().collect()).await?;
     write(tx, id, body, now).await?;
     let entry = Entry::new("regions.created", "region", id).diff(json!({ "name": body.name, "shops": body.shop_ids }));
     audit::service::record(tx, caller, &entry, now).await?;
@@ -69,9 +76,11 @@ pub async fn update(
     let before = one(tx, id).await?;
     let (old, new): (BTreeSet<Uuid>, BTreeSet<Uuid>) =
         (before.shop_ids.iter().copied().collect(), body.shop_ids.iter().copied().collect());
-    // A shop that joins comes under every role that is held for the region: that is giving, too.
-    let joining = new.difference(&old).map(|shop| ShopId::from_uuid(*shop));
-    roles::service::may_join(tx, mine, id, joining.collect()).await?;
+    // A shop that joins comes under every role that is held for the region, one that leaves comes out: that is giving and
+    // taking, too.
+    let moving: Vec<ShopId> = new.symmetric_difference(&old).map(|shop| ShopId::from_uuid(*shop)).collect();
+    roles::service::may_move(tx, mine, id, moving).await?;
+    leaves_others(tx, mine, id, &new).await?;
     write(tx, id, body, now).await?;
     let diff = json!({
         "name": [before.name, body.name],
@@ -79,6 +88,15 @@ pub async fn update(
     });
     audit::service::record(tx, caller, &Entry::new("regions.changed", "region", id).diff(diff), now).await?;
     one(tx, id).await
+}
+
+/// That shops may leave the other regions that they are in now.
+async fn leaves_others(tx: &mut TenantTx, mine: &Policy, to: Uuid, shops: &BTreeSet<Uuid>) -> ApiResult<()> {
+    for other in list(tx).await?.into_iter().filter(|other| other.id != to) {
+        let leaving = other.shop_ids.iter().filter(|shop| shops.contains(shop));
+        roles::service::may_move(tx, mine, other.id, leaving.map(|shop| ShopId::from_uuid(*shop)).collect()).await?;
+    }
+    Ok(())
 }
 
 /// Removes a region for which nobody holds a role. Its shops stay, without a region.

@@ -133,7 +133,9 @@ pub async fn update(
     let before = one(tx, &id.to_string()).await?;
     let (old, new) = (Bits::of(&before.permissions), Bits::of(&role.permissions));
     // Taking away needs as much as giving: or somebody small could empty the role of somebody big.
-    within(mine, new.without(old).or(old.without(new)), &Reach::Tenant)?;
+    // So does the second factor that it asks for: it protects all of the role.
+    let changed = if before.wants_mfa == role.wants_mfa { new.without(old).or(old.without(new)) } else { new.or(old) };
+    within(mine, changed, &Reach::Tenant)?;
     store::write(tx, id, &role, now).await.map_err(named)?;
     policy::bump(tx).await?;
     let names = |bits: Bits| bits.iter().collect::<Vec<_>>();
@@ -185,7 +187,9 @@ fn checked(tx: &TenantTx, role: &RoleBody) -> ApiResult<RoleBody> {
             "some of these do not exist for a company; see /v1/module-registry",
         ));
     }
-    Ok(RoleBody { name: name.to_owned(), description: description.to_owned(), ..role.clone() })
+    // Whoever runs the platform has a second factor, by whichever role.
+    let wants_mfa = role.wants_mfa || tx.tenant() == PLATFORM_TENANT;
+    Ok(RoleBody { name: name.to_owned(), description: description.to_owned(), wants_mfa, ..role.clone() })
 }
 
 fn named(error: DbError) -> ApiError {
@@ -340,11 +344,11 @@ pub async fn keeps_an_owner(tx: &mut TenantTx) -> ApiResult<()> {
     Err(ApiError::conflict("a company keeps an owner: make somebody else one first"))
 }
 
-/// That shops may join a region: those who hold roles for it get no more there than `mine` has.
+/// That shops may join a region, or leave it: those who hold roles for it get, or lose, no more there than `mine` has.
 ///
 /// # Errors
 /// AUTHZ.
-pub async fn may_join(tx: &mut TenantTx, mine: &Policy, region: Uuid, shops: Vec<ShopId>) -> ApiResult<()> {
+pub async fn may_move(tx: &mut TenantTx, mine: &Policy, region: Uuid, shops: Vec<ShopId>) -> ApiResult<()> {
     let mut bits = Bits::NONE;
     for role in store::of_region(tx, region).await? {
         bits = bits.or(match Role::of_id(&role) {

@@ -19,6 +19,7 @@ const NOW: Timestamp = Timestamp(1_800_000_000_000);
 /// A company with two shops, its owner, and somebody without a role.
 struct Company {
     app: App,
+    tenant: TenantId,
     router: Router,
     owner: String,
     shops: [String; 2],
@@ -47,7 +48,7 @@ async fn company(test: &TestDb) -> Company {
     identity::service::add_member(&mut tx, person, NOW).await.unwrap();
     tx.save().await.unwrap();
     let token = sign_in(&router, "sam@one.example", tenant).await;
-    Company { app, router, owner, shops: shops.try_into().unwrap(), person: person.to_string(), token }
+    Company { app, tenant, router, owner, shops: shops.try_into().unwrap(), person: person.to_string(), token }
 }
 
 impl Company {
@@ -125,6 +126,13 @@ async fn nobody_gives_more_than_they_have_and_a_company_keeps_an_owner() {
     assert_eq!(company.gives("platform_admin", json!({})).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(company.gives("owner", json!({ "shop_id": high })).await.status, StatusCode::UNPROCESSABLE_ENTITY);
 
+    // Nor by leaving a bigger role as it is without the second factor that it asks for.
+    let money = json!({ "name": "Finance", "wants_mfa": true, "permissions": ["staff.write"] });
+    let finance = company.owner(Method::POST, "/v1/rbac/roles", money).await;
+    let path = format!("/v1/rbac/roles/{}", finance.body["data"]["id"].as_str().unwrap());
+    let weaker = json!({ "name": "Finance", "wants_mfa": false, "permissions": ["staff.write"] });
+    assert_eq!(company.sam(Method::PUT, &path, weaker).await.status, StatusCode::FORBIDDEN);
+
     let held = company.owner(Method::GET, "/v1/rbac/assignments", Value::Null).await;
     let owners = held.body["data"].as_array().unwrap().iter().find(|row| row["role"] == "owner").unwrap();
     let path = format!("/v1/rbac/assignments/{}", owners["id"].as_str().unwrap());
@@ -154,6 +162,28 @@ async fn a_role_for_a_region_follows_its_shops() {
         |shop: &str| format!("/v1/rbac/explain?person_id={}&permission=shops.write&shop_id={shop}", company.person);
     let old = company.owner(Method::GET, &says(high), Value::Null).await;
     assert_eq!(old.body["data"]["allowed"], false, "and no more the old one");
+    // Who may shape the company and holds no such role moves no shop out of a region by making another.
+    let shaper = json!({ "name": "Shaper", "permissions": ["company.read", "company.write"] });
+    let role =
+        company.owner(Method::POST, "/v1/rbac/roles", shaper).await.body["data"]["id"].as_str().unwrap().to_owned();
+    let app = &company.app;
+    let ann = identity::service::ensure_person(app, "ann@one.example", "correct horse").await.unwrap();
+    let tenant = company.tenant;
+    let mut tx = TenantTx::begin(&app.db, tenant).await.unwrap();
+    identity::service::add_member(&mut tx, ann, NOW).await.unwrap();
+    tx.save().await.unwrap();
+    let given = json!({ "person_id": ann, "role": role });
+    assert_eq!(company.owner(Method::POST, "/v1/rbac/assignments", given).await.status, StatusCode::CREATED);
+    let token = sign_in(&company.router, "ann@one.example", tenant).await;
+    let steal = json!({ "name": "South", "shop_ids": [harbour] });
+    let stolen = call(&company.router, Method::POST, "/v1/regions", Some(&token), &steal).await;
+    assert_eq!((stolen.status, stolen.code()), (StatusCode::FORBIDDEN, "AUTHZ"), "{stolen:?}");
+    let empty = json!({ "name": "South", "shop_ids": [] });
+    assert_eq!(
+        call(&company.router, Method::POST, "/v1/regions", Some(&token), &empty).await.status,
+        StatusCode::CREATED
+    );
+
     let foreign = json!({ "name": "North", "shop_ids": [uuid::Uuid::nil()] });
     assert_eq!(company.owner(Method::PUT, &path, foreign).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     let removed = company.owner(Method::DELETE, &path, Value::Null).await;

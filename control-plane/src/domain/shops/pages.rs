@@ -152,7 +152,9 @@ async fn one(
     let looks = analytics::service::looks(&mut tx, Some(shop.id), (days.from, days.to), days.today).await?;
     let standing = fleet::service::standing(&mut tx, Some(shop.id)).await?;
     drop(tx);
-    analytics::service::see(&app, caller.caller.tenant, &looks.unseen).await?;
+    if !caller.caller.read_only() {
+        analytics::service::see(&app, caller.caller.tenant, &looks.unseen).await?;
+    }
     let said = completeness(&shop, &standing, now);
     let row = |node: NodeStanding| BoxRow {
         contact: contact(&node, now),

@@ -227,3 +227,31 @@ pub(super) async fn list(
     .fetch_all(tx.conn())
     .await?)
 }
+
+impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Account {
+    fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        use sqlx::Row as _;
+        Ok(Self {
+            name: row.try_get("name")?,
+            created_at: row.try_get("created_at")?,
+            suspended_at: row.try_get("suspended_at")?,
+            suspended_reason: row.try_get("suspended_reason")?,
+            closes_at: row.try_get("closes_at")?,
+            closed_at: row.try_get("closed_at")?,
+        })
+    }
+}
+
+impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Census {
+    fn from_row(row: &'r sqlx::postgres::PgRow) -> Result<Self, sqlx::Error> {
+        use sqlx::Row as _;
+        Ok(Self {
+            shops: row.try_get("shops")?,
+            nodes: row.try_get("nodes")?,
+            people: row.try_get("people")?,
+            products: row.try_get("products")?,
+            claims: row.try_get("claims")?,
+            last_active_at: row.try_get("last_active_at")?,
+        })
+    }
+}

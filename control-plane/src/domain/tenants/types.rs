@@ -47,7 +47,7 @@ impl State {
 }
 
 /// The account behind a company.
-#[derive(Clone, Debug, PartialEq, Eq, sqlx::FromRow)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     /// The company's name.
     pub name: String,
@@ -143,7 +143,7 @@ pub struct Face {
 }
 
 /// What a company has so far: counts and times, nothing else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema, sqlx::FromRow)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Census {
     /// Shops.
     pub shops: i64,

@@ -14,7 +14,7 @@ use crate::clock::{timestamp, utc};
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::{self, Entry};
 use crate::domain::identity::account::profile;
-use crate::domain::identity::rules::email_key;
+use crate::domain::identity::service::email_key;
 use crate::domain::notifications::service::mail;
 use crate::domain::notifications::{Template, To};
 use crate::domain::people::rules::{OPEN_INVITATIONS, ROLES, Token};
