@@ -14,7 +14,7 @@ use protocol::id::PersonId;
 
 use super::cookie::{self, Way};
 use super::respond::{self, encoded, own_path};
-use super::{Flash, PageError, PageResult, shell};
+use super::{Flash, PageError, PageResult, nav};
 use crate::app::App;
 use crate::auth::guard::{self, Acts, Caller, Can, Refusal, Via};
 use crate::auth::policy::{Policy, Right};
@@ -275,7 +275,7 @@ impl<R: Right> FromRequestParts<App> for PageCan<R> {
             Err(Refusal::StepUpRequired) => Err(aside(parts, "/me/confirm")),
             // The front door is whichever room is theirs.
             Err(Refusal::Permission) if parts.method == Method::GET && parts.uri.path() == "/" => {
-                Err(respond::see_other(shell::first_room(&page.policy)))
+                Err(respond::see_other(nav::first_room(&page.policy)))
             }
             Err(refusal @ (Refusal::Permission | Refusal::Suspended | Refusal::ReadOnly)) => {
                 let refused = refusal.told_to(page.caller.tenant, R::PERMISSION);

@@ -22,6 +22,7 @@ pub mod form;
 pub mod format;
 pub mod memory;
 pub mod multipart;
+pub mod nav;
 pub mod respond;
 pub mod shell;
 #[cfg(test)]
@@ -34,7 +35,8 @@ pub use caller::{PageCaller, PageCan};
 pub use error::{PageError, PageResult};
 pub use form::{Form, OpenForm};
 pub use memory::{Memory, Place};
-pub use shell::{Flash, Nav, Shell, icon};
+pub use nav::Nav;
+pub use shell::{Flash, Shell, icon};
 
 /// Who may open a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

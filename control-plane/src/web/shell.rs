@@ -1,55 +1,16 @@
-//! What every page has around its content: the navigation, who is signed in, a message of the step before. And the
+//! What every page has around its content: the way to the rooms, who is signed in, a message of the step before. And the
 //! icons, drawn for this product: strokes of one weight on a grid of 24.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
 
 use super::PageCaller;
+use super::nav::{self, Nav, NavItem};
 use crate::auth::guard::{Caller, Via};
 use crate::auth::policy::{Permission, Policy};
 use crate::domain::notifications;
 use crate::domain::tenants::types::Face;
 use crate::rng::hex;
-
-/// The rooms in the navigation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Nav {
-    /// Live sales.
-    Live,
-    /// Receipts.
-    Receipts,
-    /// Shops.
-    Shops,
-    /// Nodes.
-    Nodes,
-    /// Products and prices.
-    Products,
-    /// One's own account: in no room of the navigation.
-    Me,
-    /// People, their roles, cashiers.
-    People,
-    /// The company: settings, modules, the record of what was done.
-    Company,
-    /// What the company is called, how its pages look, how its account stands.
-    Settings,
-    /// The platform: for its operators.
-    Platform,
-    /// Who works at the lanes.
-    Staff,
-}
-
-/// One entry of the navigation, for the template.
-#[derive(Clone, Copy, Debug)]
-pub struct NavItem {
-    /// Where it leads.
-    pub href: &'static str,
-    /// What it says.
-    pub label: &'static str,
-    /// Its icon's name.
-    pub icon: &'static str,
-    /// Whether the page belongs to it.
-    pub current: bool,
-}
 
 /// A message of the step before, shown once.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -169,32 +130,25 @@ impl Shell {
         &self.csrf
     }
 
-    /// The navigation: the rooms that the reader may enter.
-    pub fn items(&self) -> Vec<NavItem> {
-        let item = |(nav, href, label, icon, wants): (Nav, &'static str, &'static str, &'static str, Permission)| {
-            self.may(wants).then_some(NavItem { href, label, icon, current: self.nav == nav })
-        };
-        ROOMS.into_iter().filter_map(item).collect()
+    /// The rooms that the reader may enter.
+    pub fn rooms(&self) -> Vec<NavItem> {
+        nav::rooms(&self.policy, self.nav)
     }
-}
 
-/// The rooms in their order, each with the permission that opens it.
-const ROOMS: [(Nav, &str, &str, &str, Permission); 10] = [
-    (Nav::Platform, "/operator", "Tenants", "shop", Permission::PlatformTenantsRead),
-    (Nav::Live, "/", "Live sales", "pulse", Permission::SalesRead),
-    (Nav::Receipts, "/receipts", "Receipts", "receipt", Permission::SalesRead),
-    (Nav::Shops, "/shops", "Shops", "shop", Permission::ShopsRead),
-    (Nav::Products, "/products", "Products", "tag", Permission::CatalogRead),
-    (Nav::Staff, "/staff", "Staff", "user", Permission::StaffRead),
-    (Nav::Nodes, "/nodes", "Nodes", "node", Permission::FleetRead),
-    (Nav::People, "/people", "People", "people", Permission::PeopleRead),
-    (Nav::Company, "/audit", "Audit", "lock", Permission::AuditRead),
-    (Nav::Settings, "/settings", "Settings", "gear", Permission::CompanyRead),
-];
+    /// The other pages of the room.
+    pub fn tabs(&self) -> Vec<NavItem> {
+        nav::tabs(&self.policy, self.nav)
+    }
 
-/// The first room that somebody may enter, or their own account.
-pub(super) fn first_room(policy: &Policy) -> &'static str {
-    ROOMS.iter().find(|(.., wants)| policy.may(*wants)).map_or("/me", |(_, href, ..)| href)
+    /// How many rooms stand on the bar of a telephone before the rest.
+    pub fn on_the_bar(&self) -> usize {
+        nav::cut(self.rooms().len())
+    }
+
+    /// Whether the page is in one of the rest.
+    pub fn behind_the_bar(&self) -> bool {
+        self.rooms().iter().skip(self.on_the_bar()).any(|room| room.current)
+    }
 }
 
 const fn guest(caller: &Caller) -> Option<&'static str> {
@@ -211,7 +165,8 @@ const fn guest(caller: &Caller) -> Option<&'static str> {
 
 /// An icon as SVG, hidden from screen readers: the words beside it say it. `{{ crate::web::icon("shop")|safe }}`.
 /// Names: pulse, receipt, shop, node, tag, sun, out, search, check, warn, info, close, upload, plus, arrow, back, clock,
-/// chart, people, user, wifi-off, bell, lock, gear; any other name draws a circle.
+/// chart, people, user, wifi-off, bell, lock, gear,
+/// globe, more; any other name draws a circle.
 pub fn icon(name: &str) -> String {
     let strokes: &[&str] = match name {
         "pulse" => &["M3 12h4l3-8 4 16 3-8h4"],
@@ -253,6 +208,8 @@ pub fn icon(name: &str) -> String {
             "M12 9a3 3 0 1 1 0 6 3 3 0 0 1 0-6z",
             "M12 3v3M12 18v3M3 12h3M18 12h3M5.6 5.6l2.2 2.2M16.2 16.2l2.2 2.2M5.6 18.4l2.2-2.2M16.2 7.8l2.2-2.2",
         ],
+        "globe" => &["M12 3a9 9 0 1 1 0 18 9 9 0 0 1 0-18z", "M3 12h18M12 3c5 5 5 13 0 18M12 3c-5 5-5 13 0 18"],
+        "more" => &["M5 12h.01M12 12h.01M19 12h.01"],
         "lock" => &["M5.5 11h13v9.5h-13z", "M8.5 11V8a3.5 3.5 0 0 1 7 0v3"],
         _ => &["M12 5a7 7 0 1 1 0 14 7 7 0 0 1 0-14z"],
     };

@@ -92,7 +92,7 @@ async fn list(
         };
         rows.push(Row { action: words(&done.action), changes: changes(&done.diff), who, done });
     }
-    can.page(&List { shell: Shell::new(&can, Nav::Company, "What was done"), rows, asked: wanted, next })
+    can.page(&List { shell: Shell::new(&can, Nav::Audit, "What was done"), rows, asked: wanted, next })
 }
 
 /// `people.invited` as words.

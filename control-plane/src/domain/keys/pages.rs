@@ -45,7 +45,7 @@ async fn list(State(app): State<App>, caller: PageCan<right::KeysRead>) -> PageR
     let now = app.clock.now();
     let mut tx = caller.begin(&app).await?;
     let keys = service::list(&mut tx, None, SHOWN, now).await?;
-    caller.page(&ListPage { shell: Shell::new(&caller, Nav::Me, "Keys for programs"), keys, now: utc(now) })
+    caller.page(&ListPage { shell: Shell::new(&caller, Nav::Keys, "Keys for programs"), keys, now: utc(now) })
 }
 
 /// A key as typed.
@@ -78,7 +78,7 @@ async fn show(app: &App, caller: &PageCan<right::KeysWrite>, form: KeyForm, wron
     let error = wrong.map(|error| error.message);
     let mut tx = caller.begin(app).await?;
     let shops = shops::service::list(&mut tx).await?;
-    let shell = Shell::new(caller, Nav::Me, "A new key");
+    let shell = Shell::new(caller, Nav::Keys, "A new key");
     let fits = |permission: &Permission| permission.weight() != Weight::Sensitive && shell.may(*permission);
     let choices = Permission::ALL.iter().copied().filter(fits).filter(|known| known.module() != Module::Platform);
     let choices = choices.collect();
@@ -124,7 +124,7 @@ async fn create(State(app): State<App>, caller: PageCan<right::KeysWrite>, Form(
     match made {
         Ok(KeyMade { key, secret }) => {
             tx.save().await?;
-            let shell = Shell::new(&caller, Nav::Me, "A new key");
+            let shell = Shell::new(&caller, Nav::Keys, "A new key");
             caller.page(&MadePage { shell, key, secret: secret.unwrap_or_default() })
         }
         Err(error) if error.code == Code::Internal || error.code == Code::NotFound => Err(error.into()),

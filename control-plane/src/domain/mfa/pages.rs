@@ -110,7 +110,7 @@ fn flash(caller: &PageCaller, text: &str) -> ApiResult<Response> {
 
 async fn home(State(app): State<App>, caller: PageCaller, Query(wanted): Query<Wanted>) -> PageResult {
     let standing = service::standing(&app, &caller.caller).await?;
-    let shell = Shell::new(&caller, Nav::Me, "Security");
+    let shell = Shell::new(&caller, Nav::Security, "Security");
     caller.page(&Security { shell, standing: &standing, named: party::is_known(&app), next: wanted.next() })
 }
 
@@ -136,7 +136,7 @@ fn show_totp(
     typed: String,
     next: &str,
 ) -> PageResult {
-    let shell = Shell::new(caller, Nav::Me, "Authenticator app");
+    let shell = Shell::new(caller, Nav::Security, "Authenticator app");
     caller.page_with(status, &Totp { shell, begun, typed, error, next })
 }
 
@@ -181,7 +181,7 @@ pub(super) fn words(refused: &ApiError, wrong: &str) -> String {
 fn show_codes(caller: &PageCaller, codes: Option<Vec<String>>, done: &str, next: &str) -> PageResult {
     match codes {
         Some(codes) => {
-            let shell = Shell::new(caller, Nav::Me, "Recovery codes");
+            let shell = Shell::new(caller, Nav::Security, "Recovery codes");
             let next = if next.is_empty() { HOME } else { next };
             caller.page(&CodesPage { shell, codes: codes.join("\n"), next })
         }
@@ -310,7 +310,7 @@ async fn show_confirm(
     error: Option<String>,
 ) -> PageResult {
     let standing = service::standing(app, &caller.caller).await?;
-    let shell = Shell::new(caller, Nav::Me, "Confirm that it is you");
+    let shell = Shell::new(caller, Nav::Security, "Confirm that it is you");
     let passkey = !standing.passkeys.is_empty() && party::is_known(app);
     caller.page_with(status, &Confirm { shell, next, error, totp: standing.totp, passkey })
 }

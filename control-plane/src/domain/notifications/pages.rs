@@ -50,7 +50,7 @@ async fn list(State(app): State<App>, caller: PageCaller, paging: Paging) -> Pag
     drop(tx);
     let page_of = paging.cut(LIST, page.notices, page.next)?;
     caller.page(&List {
-        shell: Shell::new(&caller, Nav::Me, "Notifications"),
+        shell: Shell::new(&caller, Nav::Notices, "Notifications"),
         notices: page_of.data,
         choices,
         paged: before.is_some(),

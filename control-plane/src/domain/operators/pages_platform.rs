@@ -73,7 +73,7 @@ struct Mails {
 async fn registry(State(app): State<App>, caller: PageCan<right::PlatformTenantsRead>) -> PageResult {
     let mut tx = caller.begin(&app).await?;
     let modules = modules::service::registry(&mut tx).await?;
-    caller.page(&Registry { shell: Shell::new(&caller, Nav::Platform, "Modules"), modules })
+    caller.page(&Registry { shell: Shell::new(&caller, Nav::Modules, "Modules"), modules })
 }
 
 #[derive(Deserialize)]
@@ -144,7 +144,7 @@ async fn list(
     let (rows, next) = jobs_of(&app, &asked, paging.after(LIST)?, paging.limit()).await?;
     let page = paging.cut(LIST, rows, next)?;
     caller.page(&Jobs {
-        shell: Shell::new(&caller, Nav::Platform, "Jobs"),
+        shell: Shell::new(&caller, Nav::Jobs, "Jobs"),
         rows: page.data,
         state,
         next: page.pagination.and_then(|pagination| pagination.next_cursor),
@@ -178,5 +178,5 @@ async fn tell(
 
 async fn mails(State(app): State<App>, caller: PageCan<right::PlatformJobsRead>) -> PageResult {
     let (mails, folder) = (kept(&app), app.outbox.folder().is_some());
-    caller.page(&Mails { shell: Shell::new(&caller, Nav::Platform, "Mails"), mails, folder })
+    caller.page(&Mails { shell: Shell::new(&caller, Nav::Mails, "Mails"), mails, folder })
 }

@@ -42,7 +42,7 @@ struct Nothing {}
 async fn show(State(app): State<App>, caller: PageCan<right::CompanyRead>) -> PageResult {
     let mut tx = caller.begin(&app).await?;
     let visits = visits::list(&mut tx, MOST, app.clock.now()).await?;
-    caller.page(&Support { shell: Shell::new(&caller, Nav::Settings, "Support"), visits, now: app.clock.utc() })
+    caller.page(&Support { shell: Shell::new(&caller, Nav::Support, "Support"), visits, now: app.clock.utc() })
 }
 
 fn told(caller: &PageCaller, done: ApiResult<()>, good: &str) -> PageResult {

@@ -40,7 +40,7 @@ struct List {
 async fn list(State(app): State<App>, can: PageCan<right::CompanyRead>) -> PageResult {
     let mut tx = can.begin(&app).await?;
     let regions = service::list(&mut tx).await?;
-    let shell = Shell::new(&can, Nav::Shops, "Regions");
+    let shell = Shell::new(&can, Nav::Regions, "Regions");
     can.page(&List { shell, regions, name: String::new(), error: None })
 }
 
@@ -67,7 +67,7 @@ async fn create(State(app): State<App>, can: PageCan<right::CompanyWrite>, Form(
             drop(tx);
             let mut tx = can.begin(&app).await?;
             let regions = service::list(&mut tx).await?;
-            let shell = Shell::new(&can, Nav::Shops, "Regions");
+            let shell = Shell::new(&can, Nav::Regions, "Regions");
             can.page_with(error.status, &List { shell, regions, name: body.name, error: Some(error.message) })
         }
         Err(error) => Err(error.into()),
@@ -104,7 +104,7 @@ async fn page_of<R: Right>(
         let id = shop.id.as_uuid();
         (shop, chosen.contains(&id), other(id).map(|region| region.name.clone()))
     });
-    let shell = Shell::new(can, Nav::Shops, region.name.clone());
+    let shell = Shell::new(can, Nav::Regions, region.name.clone());
     Ok(One { shell, shops: rows.collect(), region, error })
 }
 

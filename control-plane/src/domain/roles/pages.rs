@@ -45,7 +45,7 @@ struct List {
 async fn list(State(app): State<App>, can: PageCan<right::RolesRead>) -> PageResult {
     let mut tx = can.begin(&app).await?;
     let roles = service::list(&mut tx).await?;
-    can.page(&List { shell: Shell::new(&can, Nav::People, "Roles"), roles })
+    can.page(&List { shell: Shell::new(&can, Nav::Roles, "Roles"), roles })
 }
 
 /// A module with its permissions, each with whether the role has it and whether the editor could give it.
@@ -81,7 +81,7 @@ fn shown(can: &PageCan<impl crate::auth::policy::Right>, role: RoleView, error: 
     let platform = can.caller.tenant == crate::auth::policy::PLATFORM_TENANT;
     let title = if role.id.is_empty() { "A new role".to_owned() } else { role.name.clone() };
     let groups = groups(Bits::of(&role.permissions), can.policy.held(), platform);
-    One { shell: Shell::new(can, Nav::People, title), groups, editable, error, role }
+    One { shell: Shell::new(can, Nav::Roles, title), groups, editable, error, role }
 }
 
 fn blank() -> RoleView {

@@ -230,7 +230,7 @@ async fn mine(State(app): State<App>, caller: PageCaller) -> PageResult {
     let mut tx = caller.begin(&app).await?;
     let accounts = service::linked(&mut tx, caller.caller.person).await?;
     let tenant = caller.caller.tenant;
-    caller.page(&Mine { shell: Shell::new(&caller, Nav::Me, "Company accounts"), accounts, tenant })
+    caller.page(&Mine { shell: Shell::new(&caller, Nav::Security, "Company accounts"), accounts, tenant })
 }
 
 #[derive(Template)]

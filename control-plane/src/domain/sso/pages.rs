@@ -45,7 +45,7 @@ async fn list(State(app): State<App>, caller: PageCan<right::SsoRead>) -> PageRe
     let door = service::door(&app, caller.caller.tenant);
     let writes = caller.policy.may(Permission::SsoWrite);
     let enforced = providers.iter().any(|provider| provider.enabled && provider.enforced);
-    caller.page(&List { shell: Shell::new(&caller, Nav::Company, "Single sign-on"), providers, writes, door, enforced })
+    caller.page(&List { shell: Shell::new(&caller, Nav::Sso, "Single sign-on"), providers, writes, door, enforced })
 }
 
 /// A provider, as typed. The secret is never put back into a form.
@@ -130,7 +130,7 @@ impl One {
     fn new(app: &App, caller: &PageCaller, provider: Option<Provider>, typed: Typed) -> Self {
         let title = provider.as_ref().map_or_else(|| "A new provider".to_owned(), |provider| provider.label.clone());
         Self {
-            shell: Shell::new(caller, Nav::Company, title),
+            shell: Shell::new(caller, Nav::Sso, title),
             typed,
             provider,
             wrong: None,
