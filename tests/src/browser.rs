@@ -232,6 +232,25 @@ impl Browser {
         Ok(self.driver.screenshot(path).await?)
     }
 
+    /// The headings of the first order that a person sees.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn headings(&self) -> anyhow::Result<Vec<String>> {
+        let script =
+            "return [...document.querySelectorAll('main h1')].filter(h => h.checkVisibility()).map(h => h.innerText)";
+        Ok(self.driver.execute(script, vec![]).await?.convert()?)
+    }
+
+    /// The status that the page came with.
+    ///
+    /// # Errors
+    /// When the page is gone.
+    pub async fn status(&self) -> anyhow::Result<u16> {
+        let script = "return performance.getEntriesByType('navigation')[0].responseStatus";
+        Ok(self.driver.execute(script, vec![]).await?.convert()?)
+    }
+
     /// Ends the browser.
     ///
     /// # Errors

@@ -82,6 +82,11 @@ impl Cloud {
         Ok((Hq::sign_in(self.url(), &who.email, &who.password).await?, who))
     }
 
+    /// Its database as nobody in service sees it: for what a story may not do as a person.
+    pub async fn superuser(&self) -> sqlx::PgConnection {
+        self.database.superuser().await
+    }
+
     /// A shop in London that counts pounds; its id.
     ///
     /// # Errors

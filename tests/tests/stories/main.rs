@@ -10,6 +10,7 @@ mod pages;
 mod power;
 mod prices;
 mod printing;
+mod rooms;
 mod second_factors;
 mod staff;
 mod status;

@@ -35,18 +35,27 @@ async fn sign_in(browser: &Browser, street: &Street) {
 
 /// What holds of every page: no serious fault, nothing wider than the window, no script that complains.
 pub async fn look(browser: &Browser, name: &str) {
-    let faults = browser.serious_faults().await.unwrap();
-    assert!(faults.is_empty(), "{name}: {faults:#?}");
-    assert!(!browser.scrolls_sideways().await.unwrap(), "{name} is wider than the window");
+    let wrong = wrong(browser, name).await;
+    assert!(wrong.is_empty(), "{name}: {wrong:#?}");
+}
+
+/// What is wrong with a page; a picture of it besides.
+pub async fn wrong(browser: &Browser, name: &str) -> Vec<String> {
+    let mut wrong: Vec<String> =
+        browser.serious_faults().await.unwrap().iter().map(|fault| format!("{fault:?}")).collect();
+    if browser.scrolls_sideways().await.unwrap() {
+        wrong.push("it is wider than the window".to_owned());
+    }
     // That the page itself answers no is what it says; anything it needs and does not get is a fault.
     let own = browser.driver.current_url().await.unwrap();
     let mut complaints = browser.complaints().await.unwrap();
     complaints.retain(|text| !text.starts_with(&format!("{} - Failed to load resource", own.as_str())));
-    assert!(complaints.is_empty(), "{name}: {complaints:?}");
+    wrong.extend(complaints);
     if let Some(folder) = std::env::var_os("TILLWAY_PICTURES").map(PathBuf::from) {
         let width = browser.driver.get_window_rect().await.unwrap().width;
         browser.picture(&folder.join(format!("{name}-{width}.png"))).await.unwrap();
     }
+    wrong
 }
 
 async fn go(browser: &Browser, street: &Street, path: &str) {
