@@ -86,10 +86,12 @@ async fn no_route_of_a_node_opens_without_the_token_of_a_lane_of_its_own() {
         ("a token of another shop", Some(ground.beta.lane.token().to_owned())),
         ("a token of head office", Some(ground.alpha.hq.token())),
     ];
+    let mut cases = 0;
     for (method, path) in routes() {
         let free = EVERYBODY.iter().any(|(open, at, _)| (*open, *at) == (method.as_str(), path.as_str()));
         for base in [&http, &https] {
             for (what, token) in &tokens {
+                cases += 1;
                 let (status, text) = ask(&client, base, token.as_deref(), &method, &path).await;
                 let said = format!("{method} {base}{path} with {what}: {status} {text}");
                 assert!(free || status == StatusCode::UNAUTHORIZED, "{said}");
@@ -110,6 +112,7 @@ async fn no_route_of_a_node_opens_without_the_token_of_a_lane_of_its_own() {
             );
         }
     }
+    crate::tally::count("nodes", cases + TOOLS.len() * 2);
     // A lane of the node gets through, so the tokens above were what was refused.
     let (status, text) = ask(&client, &https, Some(ground.alpha.lane.token()), "GET", "/v1/shop").await;
     assert_eq!(status, StatusCode::OK, "{text}");

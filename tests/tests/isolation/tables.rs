@@ -9,7 +9,7 @@ use control_plane::jobs::watch;
 use crate::tally;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_verb_reaches_a_row_of_another_tenant_or_shop() {
+async fn no_verb_reaches_a_row_of_another_tenant() {
     let test = TestDb::new().await;
     let mut planted = Planted::plant(&test).await.unwrap();
     let found = planted.probe(None).await.unwrap();
