@@ -1,17 +1,17 @@
 //! The cases: for every route of head office what fits it and who may use it. A person who adds a route adds its line to
-//! `cases/<noun>.rs` (a new noun: a new file, one line in [`all`]), like this:
-//!
-//! - `get("/v1/shops/{id}").can(P::ShopsRead).names("shop")`: who holds the permission; `{id}` is a shop, and whoever may not
-//!   see that shop hears 404. Other placeholders (`{shop}`, `{node_id}`, ...; in path, query or body) are things of
-//!   `Side::things` in ground.rs; with such alone, say `.missing()`.
-//! - `get("/v1/shops").can(P::ShopsRead)`: names nothing; it answers about the caller's own, nothing of others is in it.
-//! - `post("/v1/notifications/{notice_id}/read").own("one's own notices").missing()`: whoever is signed in, about what is
-//!   theirs; a colleague who names it hears 404, too (unless `.of_the_company()`).
-//! - `post("/v1/auth/login").everybody("its body is the credential")`: no sign-in.
-//! - `.query("?..")`, `.json(json!({..}))`, `.form(&[..])`, `.csv(..)`, `.file(..)`: what is sent; it must be good, so that
-//!   nothing but the right stands in the way. `.refused(422)`: what a foreign id gets when it is not 404.
-//! - `.and_more()`: the permission is needed, and the handler asks for more than it.
-//! - `.not_tried("why")`: not as somebody else (it would end the session that tries, it never ends).
+//! `cases/<noun>.rs` (a new noun: a new file, one line in [`all`]); below stands how.
+
+// - `get("/v1/shops/{id}").can(P::ShopsRead).names("shop")`: who holds the permission; `{id}` is a shop, and whoever may not
+//   see that shop hears 404. Other placeholders (`{shop}`, `{node_id}`, ...; in path, query or body) are things of
+//   `Side::things` in ground.rs; with such alone, say `.missing()`.
+// - `get("/v1/shops").can(P::ShopsRead)`: names nothing; it answers about the caller's own, nothing of others is in it.
+// - `post("/v1/notifications/{notice_id}/read").own("one's own notices").missing()`: whoever is signed in, about what is
+//   theirs; a colleague who names it hears 404, too (unless `.of_the_company()`).
+// - `post("/v1/auth/login").everybody("its body is the credential")`: no sign-in.
+// - `.query("?..")`, `.json(json!({..}))`, `.form(&[..])`, `.csv(..)`, `.file(..)`: what is sent; it must be good, so that
+//   nothing but the right stands in the way. `.refused(422)`: what a foreign id gets when it is not 404.
+// - `.and_more()`: the permission is needed, and the handler asks for more than it.
+// - `.not_tried("why")`: not as somebody else (it would end the session that tries, it never ends).
 
 use control_plane::auth::policy::Permission;
 use serde_json::Value;
