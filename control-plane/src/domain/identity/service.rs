@@ -233,7 +233,15 @@ pub async fn tenants_of(app: &App, person: PersonId) -> ApiResult<Vec<TenantRef>
 /// Whatever the database met.
 pub async fn email(app: &App, person: PersonId) -> ApiResult<String> {
     let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
-    store::email_of(&mut tx, person).await?.ok_or_else(|| ApiError::not_found("person"))
+    email_within(&mut tx, person).await
+}
+
+/// The same, for whoever has a transaction open: a second one beside it would wait for a connection that others wait with.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn email_within(tx: &mut SystemTx, person: PersonId) -> ApiResult<String> {
+    store::email_of(tx, person).await?.ok_or_else(|| ApiError::not_found("person"))
 }
 
 pub use super::page_sessions::{PageSession, page_caller};

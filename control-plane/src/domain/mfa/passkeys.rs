@@ -64,7 +64,7 @@ pub(super) async fn ask(app: &App, tx: &mut SystemTx, what: For<'_>) -> ApiResul
             if known.len() >= rules::PASSKEYS {
                 return Err(ApiError::conflict(format!("{} passkeys are enough; remove one first", rules::PASSKEYS)));
             }
-            let email = crate::domain::identity::service::email(app, person).await?;
+            let email = crate::domain::identity::service::email_within(tx, person).await?;
             let others = keys(&known).map(|key| key.cred_id().clone()).collect();
             let begun = party.start_passkey_registration(person.as_uuid(), &email, &email, Some(others));
             let (options, state) = begun.map_err(ApiError::internal)?;

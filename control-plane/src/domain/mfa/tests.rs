@@ -1,6 +1,8 @@
 //! Second factors from the outside: a person sets one up, signs in with it, and everybody who tries it twice, too often or
 //! too late is turned away, at one head office and at two.
 
+mod thieves;
+
 use axum::Router;
 use axum::http::{Method, StatusCode};
 use serde_json::{Value, json};
