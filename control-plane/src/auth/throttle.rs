@@ -116,11 +116,24 @@ pub async fn count_of_network(
     most: i32,
     now: Timestamp,
 ) -> Result<Option<u32>, DbError> {
+    count_at(tx, &format!("{what} of anybody"), address, most, now).await
+}
+
+/// Counts something that somebody (`key`) does somewhere (`place`); the seconds to wait when it was one time too many.
+///
+/// # Errors
+/// Whatever the statement met.
+pub async fn count_at(
+    tx: &mut SystemTx,
+    key: &str,
+    place: &str,
+    most: i32,
+    now: Timestamp,
+) -> Result<Option<u32>, DbError> {
     let oldest = now.plus_millis(-WINDOW_MILLIS);
-    let key = format!("{what} of anybody");
-    let (tries, starts) = match store::full(tx, &key, address, most, oldest).await? {
+    let (tries, starts) = match store::full(tx, key, place, most, oldest).await? {
         Some(starts) => (most + 1, starts),
-        None => store::count_try(tx, &key, address, now, oldest).await?,
+        None => store::count_try(tx, key, place, now, oldest).await?,
     };
     Ok((tries > most).then(|| seconds_left(starts, now)))
 }

@@ -264,6 +264,12 @@ pub(super) async fn record_pin(tx: &mut TenantTx, by: Actor, id: StaffId, now: T
     Ok(())
 }
 
+/// Somebody chose a PIN that another has.
+pub(super) async fn record_taken(tx: &mut TenantTx, by: Actor, id: StaffId, now: Timestamp) -> ApiResult<()> {
+    audit::service::record(tx, by, &Entry::new("staff.pin_taken", "staff", id), now).await?;
+    Ok(())
+}
+
 /// The shops of somebody for the versions; none: all.
 pub(super) fn bare_shops(row: &Row) -> Option<Vec<Uuid>> {
     (!row.all_shops).then(|| row.shop_ids.clone())

@@ -222,3 +222,27 @@ async fn nonsense_is_refused_with_its_field_and_strangers_see_nobody() {
     let listed = call(&hq.router, Method::GET, "/v1/staff", Some(&foreign), &Value::Null).await;
     assert_eq!(listed.body["data"], json!([]));
 }
+
+#[tokio::test]
+async fn who_looks_for_a_pin_that_somebody_has_is_stopped_and_on_record() {
+    let hq = Hq::new().await;
+    let shop = hq.shop("High Street").await;
+    let of = |name: &str| json!({ "name": name, "shop_ids": [shop] });
+    let (ben, nora) = (hq.add(of("Ben")).await, hq.add(of("Nora")).await);
+    Hq::data(&hq.pin(&ben, "4711").await);
+    for _ in 0..9 {
+        assert_eq!(field(&hq.pin(&nora, "4711").await), (422, "pin"));
+    }
+    let stopped = hq.pin(&nora, "4711").await;
+    assert_eq!((stopped.status, stopped.code()), (StatusCode::TOO_MANY_REQUESTS, "RATE_LIMIT"), "{stopped:?}");
+    let other = hq.shop("Low Street").await;
+    let ida = hq.add(json!({ "name": "Ida", "shop_ids": [other] })).await;
+    Hq::data(&hq.pin(&ida, "4711").await);
+    let told: i64 =
+        sqlx::query_scalar("SELECT count(*) FROM app.audit WHERE action = 'staff.pin_taken' AND object_id = $1")
+            .bind(&nora)
+            .fetch_one(&mut hq.test.superuser().await)
+            .await
+            .unwrap();
+    assert_eq!(told, 9);
+}
