@@ -160,7 +160,7 @@ async fn reset_of_member(
     caller: Can<right::RolesWrite>,
     Path(id): Path<Uuid>,
 ) -> ApiResult<StatusCode> {
-    reset::member(&app, &caller, PersonId::from_uuid(id)).await.map(|()| StatusCode::NO_CONTENT)
+    reset::member(&app, &caller, caller.policy(), PersonId::from_uuid(id)).await.map(|()| StatusCode::NO_CONTENT)
 }
 
 /// Take the lost second factors off anybody: for operators of the platform.
@@ -172,5 +172,5 @@ async fn reset_of_anybody(
     caller: Can<right::PlatformTenantsWrite>,
     Path(id): Path<Uuid>,
 ) -> ApiResult<StatusCode> {
-    reset::anybody(&app, &caller, PersonId::from_uuid(id)).await.map(|()| StatusCode::NO_CONTENT)
+    reset::anybody(&app, &caller, caller.policy(), PersonId::from_uuid(id)).await.map(|()| StatusCode::NO_CONTENT)
 }

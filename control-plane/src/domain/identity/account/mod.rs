@@ -26,9 +26,9 @@ use crate::app::App;
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::{self, Actor, Entry};
 use crate::domain::sso;
-use crate::http::ApiResult;
 use crate::http::context::Context;
-use crate::jobs::{Handler, Job, JobError, Work};
+use crate::http::{ApiError, ApiResult};
+use crate::jobs::{self, Handler, Job, JobError, Work};
 
 const END: &str = "account.end_sessions";
 
@@ -37,10 +37,25 @@ pub fn handlers() -> Vec<Handler> {
     vec![Handler::new(END, end_again), Handler::new(password::FORGOT, password::answer_forgot)]
 }
 
+/// Why sessions end wherever the person belongs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Why {
+    /// The password is another one.
+    #[default]
+    Password,
+    /// A second factor is gone.
+    FactorGone,
+    /// There is a second factor now: those go that were begun without.
+    FirstFactor,
+}
+
 /// Sessions to be ended wherever the person belongs.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Ending {
+pub struct Ending {
     person: PersonId,
+    #[serde(default)]
+    why: Why,
     /// The one that stays.
     but: Option<Uuid>,
     /// Those that began later stay: somebody signed in with what is good now.
@@ -51,6 +66,31 @@ struct Ending {
 }
 
 impl Ending {
+    /// After a password became another one; `anew`: the first.
+    const fn of_password(person: PersonId, but: Option<Uuid>, before: Timestamp, anew: bool) -> Self {
+        Self { person, why: Why::Password, but, before, anew }
+    }
+
+    /// After a second factor was taken away.
+    pub const fn of_factor_gone(person: PersonId, but: Option<Uuid>, before: Timestamp) -> Self {
+        Self { person, why: Why::FactorGone, but, before, anew: false }
+    }
+
+    /// After the first second factor was confirmed: sessions that were proved by none end.
+    pub const fn of_first_factor(person: PersonId, but: Option<Uuid>, before: Timestamp) -> Self {
+        Self { person, why: Why::FirstFactor, but, before, anew: false }
+    }
+
+    /// Asks for the job, in the transaction of the change.
+    ///
+    /// # Errors
+    /// Whatever the statement met.
+    pub async fn ask(&self, tx: &mut SystemTx) -> ApiResult<()> {
+        let job = self.job(self.before).map_err(ApiError::internal)?;
+        jobs::enqueue_platform(tx, job).await?;
+        Ok(())
+    }
+
     /// The job that sees to it whatever happens.
     fn job(&self, now: Timestamp) -> Result<Job, serde_json::Error> {
         Ok(Job::new(END, serde_json::to_value(self)?, now))
@@ -58,7 +98,10 @@ impl Ending {
 
     /// Ends them, tenant by tenant. Each tenant that is concerned has a line in its record; `always` also without a session
     /// that ended.
-    async fn carry_out(&self, app: &App, actor: Actor, action: &'static str, always: bool) -> Result<(), DbError> {
+    ///
+    /// # Errors
+    /// Whatever the database met.
+    pub async fn carry_out(&self, app: &App, actor: Actor, action: &'static str, always: bool) -> Result<(), DbError> {
         let tenants = {
             let mut tx = SystemTx::begin(&app.db, SystemReason::Account).await?;
             store::tenants_of(&mut tx, self.person, self.anew).await?
@@ -69,7 +112,11 @@ impl Ending {
                 sso::service::begin_anew(&mut tx, self.person, self.before).await?;
             }
             let which = self.but.map_or(Which::All, Which::Others);
-            let ended = store::end(&mut tx, self.person, which, "password_changed", self.before).await?;
+            let ended = match self.why {
+                Why::Password => store::end(&mut tx, self.person, which, "password_changed", self.before).await?,
+                Why::FactorGone => store::end(&mut tx, self.person, which, "factor_changed", self.before).await?,
+                Why::FirstFactor => store::end_unproved(&mut tx, self.person, self.but, self.before).await?,
+            };
             if always || ended > 0 {
                 let entry =
                     Entry::new(action, "person", self.person).diff(serde_json::json!({ "sessions_ended": ended }));

@@ -80,7 +80,7 @@ pub async fn change(app: &App, caller: &Caller, change: &PasswordChange, context
         return Err(ApiError::conflict("the password was changed from elsewhere just now; sign in again"));
     }
     store::drop_links(&mut tx, caller.person, &[Kind::Reset], now).await?;
-    let ending = Ending { person: caller.person, but: Some(caller.session), before: now, anew: false };
+    let ending = Ending::of_password(caller.person, Some(caller.session), now, false);
     if change.end_others {
         jobs::enqueue_platform(&mut tx, ending.job(now).map_err(ApiError::internal)?).await?;
     }
@@ -189,7 +189,7 @@ pub async fn reset(app: &App, reset: &Reset, context: &Context) -> ApiResult<()>
     }
     // Somebody who is about to take the e-mail over must begin again.
     store::drop_links(&mut tx, person, &[Kind::Reset, Kind::NewEmail, Kind::StopEmail], now).await?;
-    let ending = Ending { person, but: None, before: now, anew: first };
+    let ending = Ending::of_password(person, None, now, first);
     jobs::enqueue_platform(&mut tx, ending.job(now).map_err(ApiError::internal)?).await?;
     tell(app, &mut tx, person, context).await?;
     tx.save().await?;

@@ -256,3 +256,25 @@ pub(super) async fn end(
     .await?;
     Ok(done.rows_affected())
 }
+
+/// Ends those sessions of a person, but for one, that began at `now` or before and were proved by no second factor.
+pub(super) async fn end_unproved(
+    tx: &mut TenantTx,
+    person: PersonId,
+    but: Option<Uuid>,
+    now: Timestamp,
+) -> Result<u64, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let done = sqlx::query(
+        "UPDATE app.sessions SET ended_at = $3, ended_reason = 'factor_changed'
+         WHERE tenant_id = $1 AND person_id = $2 AND ended_at IS NULL AND expires_at > $3 AND created_at <= $3
+           AND mfa_at IS NULL AND session_id IS DISTINCT FROM $4",
+    )
+    .bind(tenant)
+    .bind(person.as_uuid())
+    .bind(utc(now))
+    .bind(but)
+    .execute(tx.conn())
+    .await?;
+    Ok(done.rows_affected())
+}

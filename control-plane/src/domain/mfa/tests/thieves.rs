@@ -3,8 +3,74 @@
 
 use std::time::Duration;
 
+use protocol::id::{PersonId, TenantId};
+
 use super::*;
-use crate::db::{Db, Limits};
+use crate::auth::policy::{BuiltIn, PLATFORM_TENANT};
+use crate::db::{Db, Limits, TenantTx};
+use crate::domain::{identity, operators};
+
+impl Ground {
+    async fn ask(&self, method: Method, path: &str, token: &str) -> Answer {
+        call(&self.router, method, path, Some(token), &json!({})).await
+    }
+
+    /// Signs in to one company, with the password alone.
+    async fn enter(&self, email: &str, tenant: TenantId) -> String {
+        let login = json!({ "email": email, "password": PASSWORD, "tenant": tenant });
+        text(&self.post("/v1/auth/login", None, login).await, "access_token")
+    }
+
+    /// Whether a session stands.
+    async fn stands(&self, token: &str) -> bool {
+        self.ask(Method::GET, "/v1/me/mfa", token).await.status == StatusCode::OK
+    }
+
+    async fn tenant(&self, token: &str) -> TenantId {
+        self.app.keys.verify(&self.app.db, token, self.app.clock.now()).await.unwrap().tenant
+    }
+
+    /// A member who was made for a test.
+    async fn member(&self, tenant: TenantId, email: &str, role: BuiltIn) -> PersonId {
+        let person = identity::service::ensure_person(&self.app, email, PASSWORD).await.unwrap();
+        let mut tx = TenantTx::begin(&self.app.db, tenant).await.unwrap();
+        identity::service::add_with_role(&mut tx, person, role, self.app.clock.now()).await.unwrap();
+        tx.save().await.unwrap();
+        person
+    }
+
+    /// Gives a person a role of its own, with these permissions.
+    async fn allow(&self, by: &str, person: PersonId, permissions: &[&str]) {
+        let role = json!({ "name": "Desk", "permissions": permissions });
+        let made = self.post("/v1/rbac/roles", Some(by), role).await;
+        let given = json!({ "person_id": person.to_string(), "role": text(&made, "id") });
+        let given = self.post("/v1/rbac/assignments", Some(by), given).await;
+        assert_eq!(given.status, StatusCode::CREATED, "{given:?}");
+    }
+
+    /// Every session of a tenant counts as proved by a second factor, now.
+    async fn proved(&self, tenant: TenantId) {
+        sqlx::query("UPDATE app.sessions SET mfa_at = $2, stepped_up_at = $2 WHERE tenant_id = $1")
+            .bind(tenant.as_uuid())
+            .bind(self.app.clock.utc())
+            .execute(&mut self.test.superuser().await)
+            .await
+            .unwrap();
+    }
+
+    /// What was written down of resets in a tenant.
+    async fn resets(&self, tenant: TenantId) -> i64 {
+        sqlx::query_scalar("SELECT count(*) FROM app.audit WHERE tenant_id = $1 AND action = 'mfa.reset'")
+            .bind(tenant.as_uuid())
+            .fetch_one(&mut self.test.superuser().await)
+            .await
+            .unwrap()
+    }
+}
+
+fn reason(answer: &Answer) -> (u16, Option<&str>) {
+    (answer.status.as_u16(), answer.body["error"]["details"]["reason"].as_str())
+}
 
 #[tokio::test]
 async fn a_passkey_is_asked_for_with_one_connection() {
@@ -14,4 +80,45 @@ async fn a_passkey_is_asked_for_with_one_connection() {
     let narrow = docs::router(App { db: Db::open(&ground.test.urls(), limits), ..ground.app.clone() });
     let begun = call(&narrow, Method::POST, "/v1/me/mfa/passkeys", Some(&token), &json!({})).await;
     assert_eq!(begun.status, StatusCode::OK, "a second transaction beside the first waits for itself: {begun:?}");
+}
+
+#[tokio::test]
+async fn who_holds_less_takes_no_factor_off_an_owner() {
+    let ground = Ground::lay().await;
+    let owner = ground.token().await;
+    let tenant = ground.tenant(&owner).await;
+    ground.enrol(&owner).await;
+    let desk = ground.member(tenant, "desk@bakers.example", BuiltIn::Cashier).await;
+    ground.allow(&owner, desk, &["roles.read", "roles.write"]).await;
+    let desk = ground.enter("desk@bakers.example", tenant).await;
+    let refused = ground.ask(Method::DELETE, &format!("/v1/people/{}/mfa", ground.person), &desk).await;
+    assert_eq!(reason(&refused), (403, Some("beyond")), "{refused:?}");
+    assert!(ground.stands(&owner).await);
+}
+
+#[tokio::test]
+async fn an_operator_who_holds_less_takes_no_factor_off_another_and_others_hear_of_it() {
+    let ground = Ground::lay().await;
+    let (admin, email) = ("admin@tillway.example", "op@tillway.example");
+    let boss = operators::service::create(&ground.app, admin, PASSWORD, "platform_admin").await.unwrap();
+    ground.enter(admin, PLATFORM_TENANT).await;
+    ground.proved(PLATFORM_TENANT).await;
+    let boss_token = ground.enter(admin, PLATFORM_TENANT).await;
+    ground.enrol(&boss_token).await;
+    ground.proved(PLATFORM_TENANT).await;
+    let helper = operators::service::create(&ground.app, email, PASSWORD, "support").await.unwrap();
+    ground.allow(&boss_token, helper, &["platform.tenants.write"]).await;
+    let token = ground.enter(email, PLATFORM_TENANT).await;
+    ground.proved(PLATFORM_TENANT).await;
+    let refused = ground.ask(Method::DELETE, &format!("/v1/platform/people/{boss}/mfa"), &token).await;
+    assert_eq!(reason(&refused), (403, Some("beyond")), "{refused:?}");
+
+    // Somebody of a company: the company's record has the line, too.
+    let owner = ground.token().await;
+    let tenant = ground.tenant(&owner).await;
+    ground.enrol(&owner).await;
+    let done = ground.ask(Method::DELETE, &format!("/v1/platform/people/{}/mfa", ground.person), &token).await;
+    assert_eq!(done.status, StatusCode::NO_CONTENT, "{done:?}");
+    assert!(!ground.stands(&owner).await);
+    assert_eq!((ground.resets(tenant).await, ground.resets(PLATFORM_TENANT).await), (1, 1));
 }
