@@ -78,6 +78,9 @@ struct Confirm<'a> {
     error: Option<String>,
     totp: bool,
     passkey: bool,
+    /// Whether the password does. Not where there is a factor that this session never showed: what comes next may be that
+    /// factor's end.
+    password: bool,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -312,7 +315,8 @@ async fn show_confirm(
     let standing = service::standing(app, &caller.caller).await?;
     let shell = Shell::new(caller, Nav::Security, "Confirm that it is you");
     let passkey = !standing.passkeys.is_empty() && party::is_known(app);
-    caller.page_with(status, &Confirm { shell, next, error, totp: standing.totp, passkey })
+    let password = standing.session_has_mfa || !(standing.totp || passkey);
+    caller.page_with(status, &Confirm { shell, next, error, totp: standing.totp, passkey, password })
 }
 
 #[derive(Deserialize)]

@@ -122,9 +122,14 @@ pub fn name(typed: &str) -> Option<String> {
     plain.then(|| name.to_owned())
 }
 
-/// What the tries of a person are counted under.
+/// What the tries of a person's second factors are counted under.
 pub fn tries_key(person: PersonId) -> String {
     format!("second factor of {}", person.as_uuid())
+}
+
+/// What the tries of a password in a step-up are counted under: a right password must not make good for wrong codes.
+pub fn password_tries_key(person: PersonId) -> String {
+    format!("step-up password of {}", person.as_uuid())
 }
 
 /// What a passkey's ceremony in a session is bound to.

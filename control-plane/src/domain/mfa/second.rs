@@ -35,7 +35,7 @@ pub(super) async fn ask(app: &App, person: PersonId, tenant: TenantId) -> ApiRes
     let now = app.clock.now();
     let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
     let have = store::have(&mut tx, person).await?;
-    if !have.totp && have.passkeys == 0 {
+    if !have.factor() {
         return Ok(None);
     }
     let token = rules::token_text(&rng::bytes());
@@ -94,11 +94,15 @@ pub(super) async fn show(app: &App, token: &str, shown: Shown<'_>) -> ApiResult<
     Ok((person, tenant))
 }
 
-/// Counts a try of a person, before it is looked at.
+/// Counts a try of a person's second factor, before it is looked at.
 pub(super) async fn count(app: &App, person: PersonId) -> ApiResult<()> {
+    count_under(app, person, &rules::tries_key(person)).await
+}
+
+/// Counts a try of a person under a key of its own.
+pub(super) async fn count_under(app: &App, person: PersonId, key: &str) -> ApiResult<()> {
     let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
-    let key = rules::tries_key(person);
-    let too_many = throttle::count(&mut tx, tried(app, &key)).await?;
+    let too_many = throttle::count(&mut tx, tried(app, key)).await?;
     tx.save().await?;
     match too_many {
         None => Ok(()),
@@ -112,9 +116,14 @@ pub(super) async fn count(app: &App, person: PersonId) -> ApiResult<()> {
     }
 }
 
-/// Forgets the tries of a person after a success.
+/// Forgets the tries of a person's second factor after a success.
 pub(super) async fn forget(app: &App, tx: &mut SystemTx, person: PersonId) -> ApiResult<()> {
-    Ok(throttle::forget(tx, tried(app, &rules::tries_key(person))).await?)
+    forget_under(app, tx, &rules::tries_key(person)).await
+}
+
+/// Forgets the tries under a key.
+pub(super) async fn forget_under(app: &App, tx: &mut SystemTx, key: &str) -> ApiResult<()> {
+    Ok(throttle::forget(tx, tried(app, key)).await?)
 }
 
 /// One count a person, wherever the tries come from: whoever tries codes has the password already.

@@ -1,5 +1,5 @@
 //! What a person does with their second factors: look, add, confirm, remove. Each change wants a step-up, and ends the
-//! person's other sessions of this tenant when it takes something away.
+//! person's other sessions everywhere when it takes something away.
 
 use protocol::id::{PersonId, TenantId};
 use serde_json::json;
@@ -9,8 +9,8 @@ use uuid::Uuid;
 
 use super::passkeys::{self, For};
 use super::rules::{self, SECRET_LEN};
-use super::step_up::must_be_fresh;
 pub use super::step_up::must_be_own;
+use super::step_up::must_own;
 use super::types::{Challenge, Codes, NewPasskey, Passkey, PasskeyAnswer, Second, Standing, TotpBegun};
 use super::{second, store};
 use crate::app::App;
@@ -18,6 +18,7 @@ use crate::auth::guard::Caller;
 use crate::db::{SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::{self, Entry};
 use crate::domain::identity;
+use crate::domain::identity::account::Ending;
 use crate::domain::notifications::{self, Template, To};
 use crate::http::context::Context;
 use crate::http::{ApiError, ApiResult};
@@ -59,7 +60,7 @@ pub async fn standing(app: &App, caller: &Caller) -> ApiResult<Standing> {
 /// # Errors
 /// AUTHZ without a fresh step-up; CONFLICT where an app is set up.
 pub async fn begin_totp(app: &App, caller: &Caller) -> ApiResult<TotpBegun> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     let secret = rng::bytes::<SECRET_LEN>();
     let sealed = app.sealer.seal(PURPOSE, caller.person.as_uuid().as_bytes(), &secret);
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
@@ -75,7 +76,7 @@ pub async fn begin_totp(app: &App, caller: &Caller) -> ApiResult<TotpBegun> {
 /// # Errors
 /// AUTHZ without a fresh step-up; NOT_FOUND where none waits.
 pub async fn waiting_totp(app: &App, caller: &Caller) -> ApiResult<TotpBegun> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     let row = store::totp(&mut tx, caller.person).await?.filter(|row| !row.confirmed);
     drop(tx);
@@ -103,7 +104,7 @@ async fn shown(app: &App, caller: &Caller, secret: &[u8]) -> ApiResult<TotpBegun
 /// # Errors
 /// VALIDATION for a wrong code; RATE_LIMIT after five.
 pub async fn confirm_totp(app: &App, caller: &Caller, context: &Context, code: &str) -> ApiResult<Codes> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     second::count(app, caller.person).await?;
     let now = app.clock.now();
     let person = caller.person;
@@ -114,14 +115,19 @@ pub async fn confirm_totp(app: &App, caller: &Caller, context: &Context, code: &
     let totp = rules::totp(&secret, "").ok_or_else(lost)?;
     let wrong = || ApiError::field("code", "this is not the code that the app shows now");
     let step = rules::step_of(&totp, code, now).ok_or_else(wrong)?;
+    let first = !store::have(&mut tx, person).await?.factor();
     if !store::confirm_totp(&mut tx, person, &row.sealed, step, now).await? {
         return Err(wrong());
+    }
+    let ending = first.then(|| Ending::of_first_factor(person, Some(caller.session), now));
+    if let Some(ending) = ending {
+        ending.ask(&mut tx).await?;
     }
     let codes = first_codes(app, &mut tx, person).await?;
     second::forget(app, &mut tx, person).await?;
     tx.save().await?;
     let change = Change::new("mfa.totp_added", "An authenticator app was set up", context);
-    added(app, caller, &change).await?;
+    added(app, caller, &change, ending).await?;
     Ok(codes)
 }
 
@@ -158,25 +164,34 @@ impl Change {
     }
 }
 
-/// A factor was added: the session has proved it.
-async fn added(app: &App, caller: &Caller, change: &Change) -> ApiResult<()> {
+/// A factor was added: the session has proved it. After the first one other sessions end that were begun without.
+async fn added(app: &App, caller: &Caller, change: &Change, ending: Option<Ending>) -> ApiResult<()> {
     let mut tx = caller.begin(app).await?;
     store::set_mfa(&mut tx, caller.session, Some(app.clock.now())).await?;
     noted(app, &mut tx, caller, change).await?;
     tx.save().await?;
-    Ok(())
+    match ending {
+        Some(ending) => Ok(ending.carry_out(app, caller.into(), "account.sessions_ended", false).await?),
+        None => Ok(()),
+    }
+}
+
+/// Other sessions of the caller end, wherever they belong; the job sees to it whatever happens.
+async fn ends_others(app: &App, caller: &Caller, tx: &mut SystemTx) -> ApiResult<Ending> {
+    let ending = Ending::of_factor_gone(caller.person, Some(caller.session), app.clock.now());
+    ending.ask(tx).await?;
+    Ok(ending)
 }
 
 /// A factor was taken away: other sessions end, and this one counts as one with a second factor only while there is one.
-async fn removed(app: &App, caller: &Caller, change: &Change, left: bool) -> ApiResult<()> {
+async fn removed(app: &App, caller: &Caller, change: &Change, left: bool, ending: Ending) -> ApiResult<()> {
     let mut tx = caller.begin(app).await?;
     if !left {
         store::set_mfa(&mut tx, caller.session, None).await?;
     }
-    store::end_sessions(&mut tx, caller.person, Some(caller.session), app.clock.now()).await?;
     noted(app, &mut tx, caller, change).await?;
     tx.save().await?;
-    Ok(())
+    Ok(ending.carry_out(app, caller.into(), "account.sessions_ended", false).await?)
 }
 
 /// Writes down what was done, and tells the person by mail: whoever did not do it themselves must hear of it.
@@ -219,20 +234,22 @@ pub async fn begin_anew(tx: &mut SystemTx, person: PersonId) -> ApiResult<()> {
 /// # Errors
 /// AUTHZ without a fresh step-up; NOT_FOUND where there is none.
 pub async fn remove_totp(app: &App, caller: &Caller, context: &Context) -> ApiResult<()> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     if !store::remove_totp(&mut tx, caller.person).await? {
         return Err(ApiError::not_found("authenticator app"));
     }
     let left = still(&mut tx, caller.person).await?;
+    let ending = ends_others(app, caller, &mut tx).await?;
     tx.save().await?;
-    removed(app, caller, &Change::new("mfa.totp_removed", "The authenticator app was removed", context), left).await
+    removed(app, caller, &Change::new("mfa.totp_removed", "The authenticator app was removed", context), left, ending)
+        .await
 }
 
 /// Whether a factor is left. Recovery codes without one recover nothing: they go.
 async fn still(tx: &mut SystemTx, person: PersonId) -> ApiResult<bool> {
     let have = store::have(tx, person).await?;
-    let left = have.totp || have.passkeys > 0;
+    let left = have.factor();
     if !left {
         store::put_codes(tx, person, &[], protocol::timestamp::Timestamp(0)).await?;
     }
@@ -244,7 +261,7 @@ async fn still(tx: &mut SystemTx, person: PersonId) -> ApiResult<bool> {
 /// # Errors
 /// AUTHZ without a fresh step-up; CONFLICT where head office has no name or the person passkeys enough.
 pub async fn begin_passkey(app: &App, caller: &Caller) -> ApiResult<Challenge> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     let bound = rules::session_key(caller.session);
     let challenge = passkeys::ask(app, &mut tx, For::Add(caller.person, &bound)).await?;
@@ -257,12 +274,18 @@ pub async fn begin_passkey(app: &App, caller: &Caller) -> ApiResult<Challenge> {
 /// # Errors
 /// VALIDATION for a name or an answer that will not do.
 pub async fn add_passkey(app: &App, caller: &Caller, context: &Context, new: NewPasskey) -> ApiResult<Codes> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     let name = named(&new.name)?;
     let answer = PasskeyAnswer { ceremony: new.ceremony, credential: new.credential };
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     let bound = rules::session_key(caller.session);
+    let first = !store::have(&mut tx, caller.person).await?.factor();
     let made = passkeys::add(app, &mut tx, For::Add(caller.person, &bound), &answer, &name).await?;
+    let now = app.clock.now();
+    let ending = (first && made.is_some()).then(|| Ending::of_first_factor(caller.person, Some(caller.session), now));
+    if let Some(ending) = ending {
+        ending.ask(&mut tx).await?;
+    }
     let codes = match made {
         Some(_) => first_codes(app, &mut tx, caller.person).await?,
         None => Codes { recovery_codes: None },
@@ -272,7 +295,7 @@ pub async fn add_passkey(app: &App, caller: &Caller, context: &Context, new: New
         return Err(ApiError::validation("the passkey did not answer, or took too long: try again"));
     };
     let change = Change::new("mfa.passkey_added", format!("The passkey “{name}” was added"), context).of_passkey(id);
-    added(app, caller, &change).await?;
+    added(app, caller, &change, ending).await?;
     Ok(codes)
 }
 
@@ -298,15 +321,16 @@ pub async fn rename_passkey(app: &App, caller: &Caller, id: Uuid, name: &str) ->
 /// # Errors
 /// AUTHZ without a fresh step-up; NOT_FOUND.
 pub async fn remove_passkey(app: &App, caller: &Caller, context: &Context, id: Uuid) -> ApiResult<()> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     if !store::remove_passkey(&mut tx, caller.person, id).await? {
         return Err(ApiError::not_found("passkey"));
     }
     let left = still(&mut tx, caller.person).await?;
+    let ending = ends_others(app, caller, &mut tx).await?;
     tx.save().await?;
     let change = Change::new("mfa.passkey_removed", "A passkey was removed", context).of_passkey(id);
-    removed(app, caller, &change, left).await
+    removed(app, caller, &change, left, ending).await
 }
 
 /// Ten new recovery codes in place of those before.
@@ -314,10 +338,10 @@ pub async fn remove_passkey(app: &App, caller: &Caller, context: &Context, id: U
 /// # Errors
 /// AUTHZ without a fresh step-up; CONFLICT for whoever has no second factor to recover.
 pub async fn renew_codes(app: &App, caller: &Caller, context: &Context) -> ApiResult<Codes> {
-    must_be_fresh(app, caller).await?;
+    must_own(app, caller).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
     let have = store::have(&mut tx, caller.person).await?;
-    if !have.totp && have.passkeys == 0 {
+    if !have.factor() {
         return Err(ApiError::conflict("set up an authenticator app or a passkey first"));
     }
     let codes = new_codes(app, &mut tx, caller.person).await?;

@@ -35,7 +35,11 @@ pub(super) async fn challenge(app: &App, caller: &Caller) -> ApiResult<Challenge
 /// VALIDATION for what is wrong; RATE_LIMIT after five tries in fifteen minutes.
 pub(super) async fn prove(app: &App, caller: &Caller, proof: Proof<'_>) -> ApiResult<SteppedUp> {
     let person = caller.person;
-    second::count(app, person).await?;
+    let key = match proof {
+        Proof::Password(_) => rules::password_tries_key(person),
+        Proof::Factor(_) => rules::tries_key(person),
+    };
+    second::count_under(app, person, &key).await?;
     let (right, mfa) = match proof {
         Proof::Password(password) => (identity::service::is_password(app, person, password).await?, false),
         Proof::Factor(shown) => {
@@ -53,7 +57,7 @@ pub(super) async fn prove(app: &App, caller: &Caller, proof: Proof<'_>) -> ApiRe
         );
     }
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
-    second::forget(app, &mut tx, person).await?;
+    second::forget_under(app, &mut tx, &key).await?;
     tx.save().await?;
     let mut tx = caller.begin(app).await?;
     store::prove(&mut tx, caller.session, mfa, app.clock.now()).await?;
@@ -65,7 +69,7 @@ pub(super) async fn prove(app: &App, caller: &Caller, proof: Proof<'_>) -> ApiRe
 ///
 /// # Errors
 /// AUTHZ with the reason `step_up_required`.
-pub(super) async fn must_be_fresh(app: &App, caller: &Caller) -> ApiResult<()> {
+async fn must_be_fresh(app: &App, caller: &Caller) -> ApiResult<()> {
     if caller.stepped_up(app.clock.now()) {
         return must_be_own(app, caller).await;
     }
@@ -86,6 +90,26 @@ pub async fn must_be_own(app: &App, caller: &Caller) -> ApiResult<()> {
 fn asked() -> ApiError {
     ApiError::authz("prove again who you are: POST /v1/auth/step-up, then repeat this")
         .with(serde_json::json!({ "reason": "step_up_required" }))
+}
+
+/// Refuses unless the caller may change second factors: proved a moment ago, and by a factor where there is one. Or the
+/// password alone would take off what is there for the day it is stolen.
+///
+/// # Errors
+/// AUTHZ with the reason `step_up_required`, and `factor` where the password is not enough.
+pub(super) async fn must_own(app: &App, caller: &Caller) -> ApiResult<()> {
+    must_be_fresh(app, caller).await?;
+    if caller.mfa {
+        return Ok(());
+    }
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
+    if !store::have(&mut tx, caller.person).await?.factor() {
+        return Ok(());
+    }
+    Err(ApiError::authz(
+        "prove again who you are with a second factor: POST /v1/auth/step-up with a code or a passkey, then repeat this",
+    )
+    .with(serde_json::json!({ "reason": "step_up_required", "factor": true })))
 }
 
 /// Whether a refusal asks for a step-up.

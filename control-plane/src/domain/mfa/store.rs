@@ -18,6 +18,13 @@ pub(super) struct Have {
     pub(super) codes: i64,
 }
 
+impl Have {
+    /// Whether there is a second factor; recovery codes alone are none.
+    pub(super) const fn factor(self) -> bool {
+        self.totp || self.passkeys > 0
+    }
+}
+
 pub(super) async fn have(tx: &mut SystemTx, person: PersonId) -> Result<Have, DbError> {
     Ok(sqlx::query_as(
         "SELECT EXISTS (SELECT FROM platform.totp WHERE person_id = $1 AND confirmed_at IS NOT NULL) AS totp,
@@ -379,25 +386,4 @@ pub(super) async fn set_mfa(tx: &mut TenantTx, session: Uuid, at: Option<Timesta
     .execute(tx.conn())
     .await?;
     if done.rows_affected() == 1 { Ok(()) } else { Err(DbError::NotFound) }
-}
-
-/// Ends the sessions of a person in this tenant, but for one.
-pub(super) async fn end_sessions(
-    tx: &mut TenantTx,
-    person: PersonId,
-    but: Option<Uuid>,
-    now: Timestamp,
-) -> Result<u64, DbError> {
-    let tenant = tx.tenant().as_uuid();
-    let done = sqlx::query(
-        "UPDATE app.sessions SET ended_at = $4, ended_reason = 'factor_changed'
-         WHERE tenant_id = $1 AND person_id = $2 AND session_id IS DISTINCT FROM $3 AND ended_at IS NULL",
-    )
-    .bind(tenant)
-    .bind(person.as_uuid())
-    .bind(but)
-    .bind(utc(now))
-    .execute(tx.conn())
-    .await?;
-    Ok(done.rows_affected())
 }

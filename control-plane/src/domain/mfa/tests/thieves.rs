@@ -122,3 +122,77 @@ async fn an_operator_who_holds_less_takes_no_factor_off_another_and_others_hear_
     assert!(!ground.stands(&owner).await);
     assert_eq!((ground.resets(tenant).await, ground.resets(PLATFORM_TENANT).await), (1, 1));
 }
+
+#[tokio::test]
+async fn the_password_alone_changes_no_factor_of_somebody_who_has_one() {
+    let ground = Ground::lay().await;
+    let thief = ground.token().await;
+    let token = ground.token().await;
+    let (secret, _) = ground.enrol(&token).await;
+    assert!(ground.stands(&token).await && !ground.stands(&thief).await, "the first factor ends what was without");
+
+    // A session without one that stands all the same, such as of a company's own sign-in, and the password.
+    let mut admin = ground.test.superuser().await;
+    sqlx::query("UPDATE app.sessions SET mfa_at = NULL").execute(&mut admin).await.unwrap();
+    let word = json!({ "password": PASSWORD });
+    assert_eq!(ground.post("/v1/auth/step-up", Some(&token), word).await.status, StatusCode::OK);
+    let id = uuid::Uuid::from_u128(7);
+    for (method, path) in [
+        (Method::DELETE, "/v1/me/mfa/totp".to_owned()),
+        (Method::POST, "/v1/me/mfa/totp".to_owned()),
+        (Method::POST, "/v1/me/mfa/passkeys".to_owned()),
+        (Method::DELETE, format!("/v1/me/mfa/passkeys/{id}")),
+        (Method::POST, "/v1/me/mfa/recovery-codes".to_owned()),
+    ] {
+        let refused = ground.ask(method, &path, &token).await;
+        assert_eq!(reason(&refused), (403, Some("step_up_required")), "{path} {refused:?}");
+        assert_eq!(refused.body["error"]["details"]["factor"], json!(true), "{path}");
+    }
+    let name = json!({ "name": "Mine", "ceremony": "x", "credential": {} });
+    let refused = ground.post("/v1/me/mfa/passkeys/confirm", Some(&token), name).await;
+    assert_eq!(reason(&refused), (403, Some("step_up_required")), "{refused:?}");
+
+    // With the factor itself it is done.
+    let word = json!({ "totp": ground.code(&secret) });
+    assert_eq!(ground.post("/v1/auth/step-up", Some(&token), word).await.status, StatusCode::OK);
+    let gone = ground.ask(Method::DELETE, "/v1/me/mfa/totp", &token).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
+}
+
+#[tokio::test]
+async fn a_right_password_forgets_no_tries_of_codes() {
+    let ground = Ground::lay().await;
+    let token = ground.token().await;
+    let (secret, _) = ground.enrol(&token).await;
+    for _ in 0..5 {
+        let wrong = ground.post("/v1/auth/step-up", Some(&token), json!({ "totp": "123456" })).await;
+        assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{wrong:?}");
+        let right = ground.post("/v1/auth/step-up", Some(&token), json!({ "password": PASSWORD })).await;
+        assert_eq!(right.status, StatusCode::OK, "{right:?}");
+    }
+    let more = ground.post("/v1/auth/step-up", Some(&token), json!({ "totp": ground.code(&secret) })).await;
+    assert_eq!(more.status, StatusCode::TOO_MANY_REQUESTS, "{more:?}");
+}
+
+#[tokio::test]
+async fn what_changes_a_factor_is_felt_in_every_company() {
+    let ground = Ground::lay().await;
+    let token = ground.token().await;
+    let tenant = ground.tenant(&token).await;
+    let made = tenants::service::create(&ground.app, "Elsewhere", "x@elsewhere.example", PASSWORD).await.unwrap();
+    ground.member(made.tenant, &ground.email, BuiltIn::Owner).await;
+    let elsewhere = ground.enter(&ground.email, made.tenant).await;
+    let (secret, _) = ground.enrol(&token).await;
+    assert!(!ground.stands(&elsewhere).await, "a session without a factor ends in the other company, too");
+
+    // One with a factor, in the other company: it stands until the factor is removed.
+    let login = json!({ "email": ground.email, "password": PASSWORD, "tenant": made.tenant });
+    let login = ground.post("/v1/auth/login", None, login).await;
+    let waiting = login.body["data"]["mfa"]["token"].as_str().unwrap().to_owned();
+    let entered = ground.show(&ground.router, &waiting, "totp", &ground.code(&secret)).await;
+    let elsewhere = text(&entered, "access_token");
+    assert!(ground.stands(&elsewhere).await && ground.tenant(&elsewhere).await != tenant);
+    let gone = ground.ask(Method::DELETE, "/v1/me/mfa/totp", &token).await;
+    assert_eq!(gone.status, StatusCode::NO_CONTENT, "{gone:?}");
+    assert!(ground.stands(&token).await && !ground.stands(&elsewhere).await);
+}
