@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a helper of a story that finds nothing ends the story")]
 
 mod bad_input;
+mod companies;
 mod hq_down;
 mod live;
 mod offline;
