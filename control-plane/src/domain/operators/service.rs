@@ -243,8 +243,5 @@ pub async fn create(app: &App, email: &str, password: &str, role: &str) -> ApiRe
 
 /// Whether a job belongs where it is said to, for errors of jobs.
 pub(super) fn no_job(error: DbError) -> ApiError {
-    match error {
-        DbError::Taken { .. } => ApiError::conflict("another job of the same kind and key waits or runs already"),
-        other => other.into(),
-    }
+    ApiError::or_taken(error, "another job of the same kind and key waits or runs already")
 }

@@ -244,7 +244,7 @@ pub(super) async fn bump_registry(tx: &mut SystemTx) -> Result<(), DbError> {
 /// What the platform's own record says about a company, newest first. The transaction is the platform's.
 pub(super) async fn deeds(tx: &mut TenantTx, about: &str, limit: i64) -> Result<Vec<Deed>, DbError> {
     let tenant = tx.tenant().as_uuid();
-    Ok(sqlx::query_as(
+    let rows: Vec<(OffsetDateTime, Option<Uuid>, String, serde_json::Value)> = sqlx::query_as(
         "SELECT at, actor, action, diff FROM app.audit
          WHERE tenant_id = $1 AND object_kind = 'tenant' AND object_id = $2 ORDER BY at DESC, audit_id DESC LIMIT $3",
     )
@@ -252,7 +252,8 @@ pub(super) async fn deeds(tx: &mut TenantTx, about: &str, limit: i64) -> Result<
     .bind(about)
     .bind(limit)
     .fetch_all(tx.conn())
-    .await?)
+    .await?;
+    Ok(rows.into_iter().map(|(at, actor, action, diff)| Deed { at, actor, action, diff }).collect())
 }
 
 impl<'r> sqlx::FromRow<'r, sqlx::postgres::PgRow> for Deed {

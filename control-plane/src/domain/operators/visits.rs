@@ -78,10 +78,9 @@ pub async fn ask(app: &App, by: &Caller, platform: &mut TenantTx, tenant: Tenant
     store::tidy_visits(&mut tx, now).await?;
     let id = rng::id(now);
     let times = (now, now.plus_millis(ASK_MILLIS));
-    store::ask(&mut tx, id, (by.person.as_uuid(), &email), &new, times).await.map_err(|error| match error {
-        DbError::Taken { .. } => ApiError::conflict("a visit is asked for or going on already; end it first"),
-        other => other.into(),
-    })?;
+    store::ask(&mut tx, id, (by.person.as_uuid(), &email), &new, times)
+        .await
+        .map_err(|error| ApiError::or_taken(error, "a visit is asked for or going on already; end it first"))?;
     let minutes = u32::try_from(new.minutes).unwrap_or(60);
     let link = format!("{}/settings/support", app.public_url());
     let letter = Template::ImpersonationAsked {

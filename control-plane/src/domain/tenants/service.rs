@@ -172,17 +172,8 @@ pub async fn list(
     limit: i64,
 ) -> Result<Vec<Listed>, DbError> {
     let rows = store::list(tx, PLATFORM_TENANT, search, state.map(State::name), after, limit).await?;
-    let listed = |row: store::Listed| Listed {
-        tenant: TenantId::from_uuid(row.tenant_id),
-        account: Account {
-            name: row.name,
-            created_at: row.created_at,
-            suspended_at: row.suspended_at,
-            suspended_reason: row.suspended_reason,
-            closes_at: row.closes_at,
-            closed_at: row.closed_at,
-        },
-    };
+    let listed =
+        |row: store::Listed| Listed { tenant: TenantId::from_uuid(row.tenant_id), account: row.account.read() };
     Ok(rows.into_iter().map(listed).collect())
 }
 

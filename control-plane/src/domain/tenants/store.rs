@@ -59,7 +59,26 @@ pub(super) async fn account(tx: &mut TenantTx, lock: bool) -> Result<Option<Acco
         "SELECT name, created_at, suspended_at, suspended_reason, closes_at, closed_at FROM app.tenants
          WHERE tenant_id = $1"
     };
-    Ok(sqlx::query_as(sql).bind(tenant).fetch_optional(tx.conn()).await?)
+    let row: Option<AccountRow> = sqlx::query_as(sql).bind(tenant).fetch_optional(tx.conn()).await?;
+    Ok(row.map(AccountRow::read))
+}
+
+/// The account's columns.
+#[derive(Clone, Debug, sqlx::FromRow)]
+pub(super) struct AccountRow {
+    name: String,
+    created_at: OffsetDateTime,
+    suspended_at: Option<OffsetDateTime>,
+    suspended_reason: Option<String>,
+    closes_at: Option<OffsetDateTime>,
+    closed_at: Option<OffsetDateTime>,
+}
+
+impl AccountRow {
+    pub(super) fn read(self) -> Account {
+        let Self { name, created_at, suspended_at, suspended_reason, closes_at, closed_at } = self;
+        Account { name, created_at, suspended_at, suspended_reason, closes_at, closed_at }
+    }
 }
 
 /// Writes how the account stands.
@@ -108,9 +127,19 @@ pub(super) async fn end_sessions(tx: &mut TenantTx, now: Timestamp) -> Result<u6
     Ok(done.rows_affected())
 }
 
+#[derive(sqlx::FromRow)]
+struct CensusRow {
+    shops: i64,
+    nodes: i64,
+    people: i64,
+    products: i64,
+    claims: i64,
+    last_active_at: Option<OffsetDateTime>,
+}
+
 pub(super) async fn census(tx: &mut TenantTx) -> Result<Census, DbError> {
     let tenant = tx.tenant().as_uuid();
-    Ok(sqlx::query_as(
+    let row: CensusRow = sqlx::query_as(
         "SELECT (SELECT count(*) FROM app.shops WHERE tenant_id = $1 AND deleted_at IS NULL) AS shops,
                 (SELECT count(*) FROM app.nodes WHERE tenant_id = $1 AND retired_at IS NULL) AS nodes,
                 (SELECT count(*) FROM app.memberships WHERE tenant_id = $1 AND ended_at IS NULL) AS people,
@@ -123,7 +152,9 @@ pub(super) async fn census(tx: &mut TenantTx) -> Result<Census, DbError> {
     )
     .bind(tenant)
     .fetch_one(tx.conn())
-    .await?)
+    .await?;
+    let CensusRow { shops, nodes, people, products, claims, last_active_at } = row;
+    Ok(Census { shops, nodes, people, products, claims, last_active_at })
 }
 
 /// What a company says of itself.
@@ -192,12 +223,8 @@ pub(super) async fn set_logo(tx: &mut TenantTx, logo: Option<&[u8]>) -> Result<(
 #[derive(Clone, Debug, sqlx::FromRow)]
 pub(super) struct Listed {
     pub(super) tenant_id: Uuid,
-    pub(super) name: String,
-    pub(super) created_at: OffsetDateTime,
-    pub(super) suspended_at: Option<OffsetDateTime>,
-    pub(super) suspended_reason: Option<String>,
-    pub(super) closes_at: Option<OffsetDateTime>,
-    pub(super) closed_at: Option<OffsetDateTime>,
+    #[sqlx(flatten)]
+    pub(super) account: AccountRow,
 }
 
 /// Tenants by name, but the platform's own: those whose name contains `search`, in a state, behind a name and id.

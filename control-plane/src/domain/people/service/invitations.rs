@@ -84,11 +84,8 @@ pub async fn invite(
     let expires = now.plus_millis(INVITATION_MILLIS);
     let roles = serde_json::to_value(&new.roles).map_err(ApiError::internal)?;
     let row = NewRow { id, email, email_key: &key, link: token.hash(), roles: &roles, by: by.person, now, expires };
-    store::insert(tx, &row).await.map_err(|error| match error {
-        DbError::Taken { .. } => {
-            ApiError::conflict("they are invited already: send that invitation again, or revoke it")
-        }
-        other => other.into(),
+    store::insert(tx, &row).await.map_err(|error| {
+        ApiError::or_taken(error, "they are invited already: send that invitation again, or revoke it")
     })?;
     send(app, tx, by, &token, (email, &new.roles)).await?;
     let entry = Entry::new("people.invited", "invitation", id).diff(json!({ "roles": new.roles }));

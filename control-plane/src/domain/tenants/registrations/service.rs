@@ -200,10 +200,7 @@ pub async fn confirm(app: &App, asked: &Confirmation, context: &Context) -> ApiR
 }
 
 fn waiting_already(error: DbError) -> ApiError {
-    match error {
-        DbError::Taken { .. } => ApiError::conflict("this company waits for approval already; a mail will tell you"),
-        other => other.into(),
-    }
+    ApiError::or_taken(error, "this company waits for approval already; a mail will tell you")
 }
 
 /// Another company of somebody who is signed in: their address is proved already.
