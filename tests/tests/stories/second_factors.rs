@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use serde_json::json;
 use tillway_tests::browser::{Browser, Screen};
 use tillway_tests::cloud::Cloud;
 use totp_rs::{Builder, Secret};

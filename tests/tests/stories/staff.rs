@@ -62,7 +62,7 @@ async fn enter(browser: &Browser, url: &str, owner: &SignIn, path: &str) {
 fn reason(error: LaneError) -> String {
     match error {
         LaneError::Refused(refusal) => refusal.message,
-        other => panic!("refused expected, {other:?} came"),
+        other @ (LaneError::Away { .. } | LaneError::Nonsense(_)) => panic!("refused expected, {other:?} came"),
     }
 }
 
