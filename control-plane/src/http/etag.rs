@@ -62,7 +62,7 @@ impl<T: Serialize> IntoResponse for Tagged<T> {
 
 /// The header `If-Match` of a change: which version whoever asks has seen. `*` takes whatever is there.
 ///
-/// ```ignore
+/// ```text
 /// async fn update(State(app): State<App>, can: Can<right::ShopsWrite>, seen: IfMatch, ...) -> ApiResult<...> {
 ///     let row = store::locked(...).await?;   // lock first, or two who saw the same both pass
 ///     seen.check(row.version)?;
