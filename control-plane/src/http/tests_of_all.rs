@@ -166,8 +166,7 @@ async fn no_bad_input_of_any_route_is_our_fault_or_tells_of_the_inside() {
 }
 
 /// Clients are made from the document: that it changes is seen in the change that does it.
-fn sorted(value: serde_json::Value) -> serde_json::Value {
-    use serde_json::Value;
+fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {
             let fields: std::collections::BTreeMap<String, Value> = fields.into_iter().collect();
