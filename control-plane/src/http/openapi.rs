@@ -92,7 +92,8 @@ fn finish(path: &str, operation: &mut Value, edited: bool) {
         (400, body || asked || keyed),
         (401, !is_open(operation)),
         (403, !is_open(operation)),
-        (404, path.contains('{')),
+        // What belongs to the platform does not exist for companies.
+        (404, path.contains('{') || path.starts_with("/v1/superadmin") || path.starts_with("/v1/platform")),
         (409, keyed),
         (412, seen),
         (413, body),

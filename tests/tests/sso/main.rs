@@ -80,6 +80,8 @@ async fn add(browser: &Browser, hq: &str, provider: &Provider) {
     browser.fill("#client_secret", SECRET).await.unwrap();
     browser.click("form[action='/settings/sso'] button[type=submit]").await.unwrap();
     browser.reads("Test it now").await.unwrap();
+    // The message that it was saved lies over the button until somebody closes it.
+    browser.click("[data-dismiss]").await.unwrap();
     browser.click("form[action$='/test'] button").await.unwrap();
     browser.reads("The provider answered and can be used").await.unwrap();
     browser.reads("RS256").await.unwrap();

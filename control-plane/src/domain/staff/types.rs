@@ -143,6 +143,7 @@ fn given<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Res
 
 /// Somebody who works at the lanes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[schema(as = StaffMember)]
 pub struct Member {
     /// Their id.
     #[schema(value_type = Uuid)]
@@ -231,8 +232,9 @@ pub struct RulesOfShop {
     /// The shop.
     #[schema(value_type = Uuid)]
     pub shop_id: ShopId,
-    /// The rules.
+    /// The rules, as they are put.
     #[serde(flatten)]
+    #[schema(value_type = Object)]
     pub rules: ShopRules,
     /// Rises with every change; 0: nobody set any.
     pub version: u64,
