@@ -167,8 +167,7 @@ async fn load(client: &Client, base: &str, token: &str, seconds: u64, rate: u64,
         while open.try_join_next().is_some() {}
     }
     while open.join_next().await.is_some() {}
-    let all = done.lock().unwrap().clone();
-    all
+    done.lock().unwrap().clone()
 }
 
 async fn run(folder: &Path) -> Value {
