@@ -15,6 +15,7 @@ pub mod mail;
 pub mod notify;
 pub mod outbound;
 pub mod rng;
+pub mod secret_file;
 pub mod serve;
 pub mod telemetry;
 pub mod web;

@@ -7,5 +7,6 @@ pub mod password;
 pub mod policy;
 pub mod seal;
 mod store;
+pub mod tenant_secret;
 pub mod throttle;
 pub mod token;

@@ -18,6 +18,7 @@ pub use file::SealError;
 use super::store;
 use crate::db::Db;
 use crate::rng::{self, hex};
+use crate::secret_file;
 
 /// Name of the key's file in the state directory.
 pub const FILE: &str = "secrets.key";
@@ -93,9 +94,9 @@ impl Sealer {
     /// [`SealError`] names the file and what to do about it.
     pub fn of_state(state: &Path) -> Result<Self, SealError> {
         let path = state.join(FILE);
-        let text = match file::read(&path)? {
+        let text = match secret_file::read(&path)? {
             Some(text) => text,
-            None => file::create(state, &path, &file::first(&rng::bytes()))?,
+            None => secret_file::create(state, FILE, &file::first(&rng::bytes()))?,
         };
         Self::parse(&path, &text)
     }
@@ -106,7 +107,7 @@ impl Sealer {
     /// # Errors
     /// [`SealError`] names the file and what to do about it.
     pub fn of_file(path: &Path) -> Result<Self, SealError> {
-        let text = file::read(path)?.ok_or_else(|| SealError::Missing { path: path.to_owned() })?;
+        let text = secret_file::read(path)?.ok_or_else(|| SealError::Missing { path: path.to_owned() })?;
         Self::parse(path, &text)
     }
 

@@ -181,7 +181,7 @@ async fn a_wrong_password_says_so_and_the_sixth_try_waits() {
 
 #[tokio::test]
 async fn somebody_of_several_companies_chooses_one_and_only_one_of_theirs() {
-    let (_test, app) = hq().await;
+    let (test, app) = hq().await;
     let beta = tenants::service::create(&app, "Beta", "owner@alpha.example", PASSWORD).await.unwrap();
     let foreign = tenants::service::create(&app, "Gamma", "other@gamma.example", PASSWORD).await.unwrap();
     let mut browser = Browser::new(&app);
@@ -204,7 +204,25 @@ async fn somebody_of_several_companies_chooses_one_and_only_one_of_theirs() {
     let chosen = browser.post("/sign-in/company", &fields).await;
     assert_eq!(chosen.location(), "/receipts");
     assert!(browser.get("/").await.text.contains("<b>Beta</b>"));
-    // A token of the API is no ticket.
+    // Who took the account back with a new password finds nobody still choosing with the old one.
+    let fields = [("email", "owner@alpha.example"), ("password", PASSWORD)];
+    let mut thief = Browser::new(&app);
+    let ticket = thief.post("/sign-in", &fields).await.hidden("ticket");
+    sqlx::query("UPDATE platform.passwords SET phc = 'another' WHERE phc IS NOT NULL")
+        .execute(&mut test.superuser().await)
+        .await
+        .unwrap();
+    let late = thief.post("/sign-in/company", &[("ticket", &ticket), ("tenant", &tenant)]).await;
+    assert_eq!(late.location(), "/sign-in");
+    assert!(!thief.cookies.contains_key("tillway"));
+}
+
+#[tokio::test]
+async fn a_token_of_the_api_is_no_ticket_of_the_pages() {
+    let (_test, app) = hq().await;
+    let foreign = tenants::service::create(&app, "Gamma", "other@gamma.example", PASSWORD).await.unwrap();
+    let foreign = foreign.tenant.to_string();
+    let browser = Browser::new(&app);
     let login = serde_json::json!({ "email": "other@gamma.example", "password": PASSWORD });
     let login =
         crate::http::testing::call(&browser.router, axum::http::Method::POST, "/v1/auth/login", None, &login).await;

@@ -1,13 +1,10 @@
-//! The file of the sealing keys: a line of 64 hex digits each, the last one seals. Made once, whole or not at all, never
-//! replaced, readable by its owner alone.
+//! What stands in the file of the sealing keys: a line of 64 hex digits each, the last one seals.
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, ErrorKind, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use super::KEY_LEN;
-use crate::rng::{self, hex, unhex};
+use crate::rng::{hex, unhex};
+use crate::secret_file::SecretFileError;
 
 /// What stands above the first key.
 const HEADING: &str = "\
@@ -20,24 +17,12 @@ const HEADING: &str = "\
 /// Why there are no keys.
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
-    /// The file cannot be read or made.
-    #[error("cannot use {path}: {source}", path = .path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        #[source]
-        source: io::Error,
-    },
+    /// The file cannot be read or made, or others may read it.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// It was named and is not there.
     #[error("there is no {path}: copy the file secrets.key of the first head office's state directory there", path = .path.display())]
     Missing {
-        /// Which.
-        path: PathBuf,
-    },
-    /// Others may read it.
-    #[error("{path} can be read by others: chmod 600 it", path = .path.display())]
-    Exposed {
         /// Which.
         path: PathBuf,
     },
@@ -63,10 +48,6 @@ pub enum SealError {
     },
 }
 
-fn named(path: &Path) -> impl FnOnce(io::Error) -> SealError + '_ {
-    move |source| SealError::File { path: path.to_owned(), source }
-}
-
 /// The text of a new file.
 pub(super) fn first(key: &[u8; KEY_LEN]) -> String {
     format!("{HEADING}{}\n", hex(key))
@@ -78,40 +59,4 @@ pub(super) fn keys(text: &str) -> impl Iterator<Item = (usize, Option<[u8; KEY_L
     lines
         .filter(|(line, _)| !line.is_empty() && !line.starts_with('#'))
         .map(|(line, number)| (number, unhex::<KEY_LEN>(line)))
-}
-
-/// The text of the file; `None` when there is none.
-pub(super) fn read(path: &Path) -> Result<Option<String>, SealError> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(named(path)(error)),
-    };
-    let mode = fs::metadata(path).map_err(named(path))?.permissions().mode();
-    if mode & 0o077 != 0 {
-        return Err(SealError::Exposed { path: path.to_owned() });
-    }
-    Ok(Some(text))
-}
-
-/// Writes the file, unless somebody else was faster; gives back what stands there in the end.
-pub(super) fn create(folder: &Path, path: &Path, text: &str) -> Result<String, SealError> {
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(named(folder))?;
-    let draft = folder.join(format!(".{}.{}", super::FILE, hex(&rng::bytes::<8>())));
-    let written = write(&draft, text).map_err(named(&draft));
-    // A hard link fails when the name is taken, where a rename would replace what another process just made.
-    let linked = written.and_then(|()| match fs::hard_link(&draft, path) {
-        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(named(path)(error)),
-        Ok(()) | Err(_) => Ok(()),
-    });
-    let removed = fs::remove_file(&draft).map_err(named(&draft));
-    linked.and(removed)?;
-    File::open(folder).and_then(|folder| folder.sync_all()).map_err(named(folder))?;
-    read(path)?.ok_or_else(|| named(path)(ErrorKind::NotFound.into()))
-}
-
-fn write(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
 }

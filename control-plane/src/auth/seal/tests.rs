@@ -6,6 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::db::testing::TestDb;
+use crate::secret_file::SecretFileError;
 
 proptest! {
     #[test]
@@ -64,7 +65,7 @@ fn the_file_is_made_once_private_and_read_again() {
     let key = text.lines().last().unwrap();
     assert!(!format!("{made:?} {:?}", made.open("mfa.totp", b"row", &sealed)).contains(key));
     std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o640)).unwrap();
-    assert!(matches!(Sealer::of_state(&folder), Err(SealError::Exposed { .. })));
+    assert!(matches!(Sealer::of_state(&folder), Err(SealError::File(SecretFileError::Exposed { .. }))));
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::error::FleetError;
 use super::store;
 use crate::clock::Clock;
 use crate::db::{Db, SystemReason, SystemTx};
+use crate::secret_file::SecretFileError;
 
 /// Marks a request that came through the TLS door (an extension of the request, set by that door). Without it a
 /// request counts as plain.
@@ -30,9 +31,11 @@ impl Fleet {
     pub async fn open(folder: &Path, db: &Db, clock: &Clock, names: Vec<String>) -> Result<Self, FleetError> {
         let (place, now) = (folder.to_owned(), clock.now());
         let opened = tokio::task::spawn_blocking(move || Authority::open(&place, now)).await;
-        let authority = Arc::new(opened.map_err(|error| AuthorityError::File {
-            path: folder.to_owned(),
-            source: std::io::Error::other(error),
+        let authority = Arc::new(opened.map_err(|error| {
+            AuthorityError::File(SecretFileError::File {
+                path: folder.to_owned(),
+                source: std::io::Error::other(error),
+            })
         })??);
         let mut tx = SystemTx::begin(db, SystemReason::Keys).await?;
         let registered = store::register_device_ca(tx.conn(), authority.certificate(), now).await?;

@@ -5,7 +5,7 @@ use protocol::id::{PersonId, TenantId};
 use uuid::Uuid;
 
 use super::places;
-use super::rules::{PAGE_IDLE_MILLIS, PAGE_MILLIS, PAGE_NOTE_MILLIS, PageKey};
+use super::rules::{self, PAGE_IDLE_MILLIS, PAGE_MILLIS, PAGE_NOTE_MILLIS, PageKey};
 use super::service::{prove, signed_in, tenants_of};
 use super::store::{self, NewSession};
 use super::types::{Proof, TenantRef};
@@ -70,7 +70,7 @@ pub async fn page_caller(app: &App, cookie: &str, used: bool) -> ApiResult<Optio
     Ok(found.map(|(session, tenant_name, state)| PageSession {
         standing: Standing::of(key.tenant, session, &state),
         tenant_name,
-        csrf: key.csrf(),
+        csrf: rules::csrf(&key),
     }))
 }
 
@@ -99,7 +99,7 @@ pub(super) async fn settle(
         [] => Err(ApiError::authn("This person belongs to no company any more.")),
         [only] => arrive(app, only.id, person, proof, context, browser).await,
         _ => {
-            let access = Access { tenant: nowhere(), person, session: Uuid::nil() };
+            let access = Access { tenant: nowhere(), person, session: password_stamp(app, person).await? };
             let ticket =
                 app.keys.sign_ticket(choose_step(proof), access, app.clock.now()).map_err(ApiError::internal)?;
             Ok(Entered::Choose { ticket, tenants })
@@ -124,6 +124,10 @@ pub(super) async fn choose(
             (access.map_err(|_| stale())?, Proof::Passkey)
         }
     };
+    if access.session != password_stamp(app, access.person).await? {
+        // Somebody who took the account back with a new password must not find the old one still choosing.
+        return Err(stale());
+    }
     let tenants = tenants_of(app, access.person).await?;
     let chosen = tenants.iter().find(|known| known.id.as_uuid() == tenant).ok_or_else(stale)?;
     arrive(app, chosen.id, access.person, proof, context, browser).await
@@ -151,6 +155,15 @@ pub(super) async fn arrive(
         return Ok(Entered::Second(second));
     }
     begin(app, tenant, person, proof, context, browser).await.map(Entered::In)
+}
+
+/// Changes with the person's password and says nothing about it: what a ticket is good under.
+async fn password_stamp(app: &App, person: PersonId) -> ApiResult<Uuid> {
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SignIn).await?;
+    let phc = store::phc_of(&mut tx, person).await?.unwrap_or_default();
+    let hash = blake3::derive_key("tillway head office 2026 password behind a ticket", phc.as_bytes());
+    let [stamp, _] = hash.as_chunks::<16>().0 else { return Err(ApiError::internal("a hash of another length")) };
+    Ok(Uuid::from_bytes(*stamp))
 }
 
 fn nowhere() -> TenantId {

@@ -10,6 +10,15 @@ use uuid::Uuid;
 use super::passkeys::{self, For};
 use super::rules::{self, SECRET_LEN};
 pub use super::step_up::must_be_own;
+
+/// Whether one of these people has a second factor.
+///
+/// # Errors
+/// Whatever the database met.
+pub async fn any_has_factor(app: &App, people: &[Uuid]) -> ApiResult<bool> {
+    let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;
+    Ok(store::any_has_factor(&mut tx, people).await?)
+}
 use super::step_up::must_own;
 use super::types::{Challenge, Codes, NewPasskey, Passkey, PasskeyAnswer, Second, Standing, TotpBegun};
 use super::{second, store};

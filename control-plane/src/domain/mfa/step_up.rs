@@ -92,14 +92,17 @@ fn asked() -> ApiError {
         .with(serde_json::json!({ "reason": "step_up_required" }))
 }
 
-/// Refuses unless the caller may change second factors: proved a moment ago, and by a factor where there is one. Or the
-/// password alone would take off what is there for the day it is stolen.
+/// Refuses unless the caller may change second factors: proved a moment ago, and by a factor of their own where there is
+/// one. Or the password alone, or a company's provider, would take off what is there for the day the password is stolen.
 ///
 /// # Errors
 /// AUTHZ with the reason `step_up_required`, and `factor` where the password is not enough.
 pub(super) async fn must_own(app: &App, caller: &Caller) -> ApiResult<()> {
     must_be_fresh(app, caller).await?;
-    if caller.mfa {
+    let mut tx = caller.begin(app).await?;
+    let shown = store::showed_factor(&mut tx, caller.session).await?;
+    drop(tx);
+    if shown {
         return Ok(());
     }
     let mut tx = SystemTx::begin(&app.db, SystemReason::SecondFactor).await?;

@@ -352,7 +352,9 @@ pub(super) async fn take_ceremony(
 pub(super) async fn prove(tx: &mut TenantTx, session: Uuid, mfa: bool, now: Timestamp) -> Result<(), DbError> {
     let tenant = tx.tenant().as_uuid();
     let done = sqlx::query(
-        "UPDATE app.sessions SET stepped_up_at = $3, own_proof_at = $3, mfa_at = CASE WHEN $4 THEN coalesce(mfa_at, $3) ELSE mfa_at END
+        "UPDATE app.sessions SET stepped_up_at = $3, own_proof_at = $3,
+           own_factor_at = CASE WHEN $4 THEN $3 ELSE own_factor_at END,
+           mfa_at = CASE WHEN $4 THEN coalesce(mfa_at, $3) ELSE mfa_at END
          WHERE tenant_id = $1 AND session_id = $2 AND ended_at IS NULL",
     )
     .bind(tenant)
@@ -372,6 +374,26 @@ pub(super) async fn is_own(tx: &mut TenantTx, session: Uuid, since: Timestamp) -
          WHERE tenant_id = $1 AND session_id = $2",
     );
     Ok(own.bind(tenant).bind(session).bind(utc(since)).fetch_optional(tx.conn()).await?.unwrap_or(false))
+}
+
+/// Whether a second factor of the person's own was shown in a session: at its beginning, or later. What a provider says of
+/// a second factor is not that.
+pub(super) async fn showed_factor(tx: &mut TenantTx, session: Uuid) -> Result<bool, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    let shown = sqlx::query_scalar(
+        "SELECT own_factor_at IS NOT NULL OR (method <> 'sso' AND mfa_at IS NOT NULL) FROM app.sessions
+         WHERE tenant_id = $1 AND session_id = $2",
+    );
+    Ok(shown.bind(tenant).bind(session).fetch_optional(tx.conn()).await?.unwrap_or(false))
+}
+
+/// Whether one of these people has a second factor.
+pub(super) async fn any_has_factor(tx: &mut SystemTx, people: &[Uuid]) -> Result<bool, DbError> {
+    let any = sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM platform.totp WHERE person_id = ANY($1) AND confirmed_at IS NOT NULL)
+             OR EXISTS (SELECT FROM platform.passkeys WHERE person_id = ANY($1))",
+    );
+    Ok(any.bind(people).fetch_one(tx.conn()).await?)
 }
 
 /// A session counts as one with a second factor from now on, or no longer does.

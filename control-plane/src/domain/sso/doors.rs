@@ -128,8 +128,9 @@ async fn start(State(app): State<App>, context: Context, Query(start): Query<Sta
     let way = Way::of(&parts, &app);
     let next = own_path(&start.next).unwrap_or("/");
     let tenant = TenantId::from_uuid(start.tenant);
-    if parts.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
-        // Another site's link signs nobody in as somebody of its choice: the person presses the button themselves.
+    if parts.headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin") {
+        // A link of another site or of a mail signs nobody in as somebody of its choice, and ends nobody's session: the
+        // person presses the button themselves.
         let offers = service::offers(&app, tenant).await?;
         return Ok(respond::html(StatusCode::OK, &Choose { offers, asked: true, email: "", next, error: None })?);
     }

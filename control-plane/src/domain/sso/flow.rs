@@ -9,7 +9,9 @@ use uuid::Uuid;
 
 use super::fault::Fault;
 use super::oidc::{self, Client, Proved, Secrets};
-use super::rules::{self, ADDRESS_FAILURES, BROWSER_FAILURES, Browser, FLOW_MILLIS, FLOWS, State, WINDOW_MILLIS};
+use super::rules::{
+    self, ADDRESS_FAILURES, BROWSER_FAILURES, Browser, FLOW_MILLIS, FLOWS, FLOWS_OF_NETWORK, State, WINDOW_MILLIS,
+};
 use super::service::{self, SECRET, bound_to};
 use super::store::{self, FlowRow, NewFlow, ProviderRow};
 use crate::app::App;
@@ -110,17 +112,19 @@ impl Trip<'_> {
         Ok(())
     }
 
-    /// Counts a failure and writes it down.
+    /// Counts a failure and writes it down. What does not count is not written: there would be no end to it.
     async fn failed(&self, fault: &Fault) -> Result<(), Fault> {
+        metrics::counter!("tillway_sso_total", "outcome" => fault.name()).increment(1);
+        if !fault.counts() {
+            tracing::debug!(tenant = %self.tenant, why = fault.name(), "a single sign-on came to nothing");
+            return Ok(());
+        }
         let mut tx = TenantTx::begin(&self.app.db, self.tenant).await?;
         let mut shut = false;
-        if fault.counts() {
-            let window = self.now.plus_millis(-WINDOW_MILLIS);
-            for (source, allowed) in sources(&self.browser, self.context) {
-                shut |= store::count_failure(&mut tx, self.provider, &source, self.now, window).await? >= allowed;
-            }
+        let window = self.now.plus_millis(-WINDOW_MILLIS);
+        for (source, allowed) in sources(&self.browser, self.context) {
+            shut |= store::count_failure(&mut tx, self.provider, &source, self.now, window).await? >= allowed;
         }
-        metrics::counter!("tillway_sso_total", "outcome" => fault.name()).increment(1);
         let address = network(self.context.address()).to_string();
         let diff = json!({ "why": fault.name(), "address": address });
         self.note(&mut tx, if shut { "sso.shut" } else { "sso.refused" }, None, diff).await?;
@@ -162,7 +166,9 @@ pub async fn begin(
     let mut tx = TenantTx::begin(&app.db, tenant).await?;
     let row = store::get(&mut tx, provider).await?.filter(|row| row.enabled).ok_or(Fault::Off)?;
     trip.admit(&mut tx).await?;
-    if store::prune(&mut tx, now, now.plus_millis(-WINDOW_MILLIS)).await? >= FLOWS {
+    let from = network(context.address()).to_string();
+    let (of_network, of_all) = store::prune(&mut tx, &from, now, now.plus_millis(-WINDOW_MILLIS)).await?;
+    if of_network >= FLOWS_OF_NETWORK || of_all >= FLOWS {
         return Err(Fault::Ours(ApiError::rate_limit("too many sign-ins of this company are under way", 60)));
     }
     let flow = NewFlow {
@@ -171,6 +177,7 @@ pub async fn begin(
         provider,
         link: link.map(|caller| (caller.person, caller.session)),
         next,
+        network: &from,
         now,
         expires: now.plus_millis(FLOW_MILLIS),
     };

@@ -14,6 +14,8 @@ pub const PROVIDERS: usize = 10;
 pub const DOMAINS: usize = 20;
 /// Sign-ins of one tenant that are under way at once.
 pub const FLOWS: i64 = 5_000;
+/// The same of one network: an office of many who begin their day at once.
+pub const FLOWS_OF_NETWORK: i64 = 300;
 /// How long somebody may be away at the provider, in milliseconds.
 pub const FLOW_MILLIS: i64 = 10 * 60 * 1_000;
 /// Failures are counted within this, in milliseconds, and after too many of them it is as long until the next try.

@@ -14,7 +14,7 @@ use crate::auth::guard::Caller;
 use crate::auth::policy::{BuiltIn, Policy, Reach};
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::service::record;
-use crate::domain::{audit, tenants};
+use crate::domain::{audit, mfa, tenants};
 use crate::http::{ApiError, ApiResult, IfMatch};
 use crate::rng;
 
@@ -107,6 +107,9 @@ pub async fn create(app: &App, tx: &mut TenantTx, by: By<'_>, new: NewProvider) 
     if there.iter().any(|known| known.issuer == new.issuer) {
         return Err(ApiError::conflict("this issuer is one of your providers already: change that one"));
     }
+    if new.enforced {
+        leaves_a_way(app, tx).await?;
+    }
     let now = app.clock.now();
     let id = rng::id(now);
     let secret = app.sealer.seal(SECRET, &bound_to(tx.tenant(), id), new.client_secret.0.as_bytes());
@@ -137,6 +140,16 @@ fn grants(by: By<'_>, role: Option<&str>) -> ApiResult<()> {
         return Ok(());
     }
     Err(ApiError::authz("newcomers cannot become more than you are: choose a role within your own"))
+}
+
+/// Refuses to make a provider the only way in while no owner has a second factor: theirs is the way in when it fails.
+async fn leaves_a_way(app: &App, tx: &mut TenantTx) -> ApiResult<()> {
+    let owners = store::owners(tx).await?;
+    if mfa::service::any_has_factor(app, &owners).await? {
+        return Ok(());
+    }
+    let why = "first an owner needs a second factor or a passkey (under Security): the way in when the provider fails";
+    Err(ApiError::field("enforced", why))
 }
 
 /// A built-in role that newcomers may have.
@@ -181,6 +194,9 @@ pub async fn update(
     // Who lets newcomers in by any setting gives them the role, even one that another has chosen.
     if next.enabled || next.newcomer_role != before.newcomer_role {
         grants(by, next.newcomer_role.as_deref())?;
+    }
+    if next.enforced && !before.enforced {
+        leaves_a_way(app, tx).await?;
     }
     let secret = if renewed {
         app.sealer.seal(SECRET, &bound, next.client_secret.0.as_bytes())

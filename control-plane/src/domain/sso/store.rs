@@ -158,6 +158,8 @@ pub(super) struct NewFlow<'a> {
     /// Who links, and in which session; none: a sign-in.
     pub(super) link: Option<(PersonId, Uuid)>,
     pub(super) next: &'a str,
+    /// Where it came from.
+    pub(super) network: &'a str,
     pub(super) now: Timestamp,
     pub(super) expires: Timestamp,
 }
@@ -166,8 +168,8 @@ pub(super) async fn insert_flow(tx: &mut TenantTx, new: &NewFlow<'_>) -> Result<
     let tenant = tx.tenant().as_uuid();
     sqlx::query(
         "INSERT INTO app.sso_flows (tenant_id, state_hash, browser_hash, provider_id, purpose, person_id, session_id,
-           next, began_at, expires_at)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
+           next, began_at, expires_at, network)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
     )
     .bind(tenant)
     .bind(new.state.as_slice())
@@ -179,6 +181,7 @@ pub(super) async fn insert_flow(tx: &mut TenantTx, new: &NewFlow<'_>) -> Result<
     .bind(new.next)
     .bind(utc(new.now))
     .bind(utc(new.expires))
+    .bind(new.network)
     .execute(tx.conn())
     .await?;
     Ok(())
@@ -216,8 +219,13 @@ pub(super) async fn use_flow(tx: &mut TenantTx, state: &[u8; 32], now: Timestamp
     Ok(done.rows_affected() == 1)
 }
 
-/// Removes what is over; answers how many sign-ins are under way.
-pub(super) async fn prune(tx: &mut TenantTx, now: Timestamp, window: Timestamp) -> Result<i64, DbError> {
+/// Removes what is over; answers how many sign-ins are under way: of this network, and of all.
+pub(super) async fn prune(
+    tx: &mut TenantTx,
+    network: &str,
+    now: Timestamp,
+    window: Timestamp,
+) -> Result<(i64, i64), DbError> {
     let tenant = tx.tenant().as_uuid();
     sqlx::query("DELETE FROM app.sso_flows WHERE tenant_id = $1 AND expires_at < $2")
         .bind(tenant)
@@ -229,8 +237,8 @@ pub(super) async fn prune(tx: &mut TenantTx, now: Timestamp, window: Timestamp) 
         .bind(utc(window))
         .execute(tx.conn())
         .await?;
-    let count = sqlx::query_scalar("SELECT count(*) FROM app.sso_flows WHERE tenant_id = $1");
-    Ok(count.bind(tenant).fetch_one(tx.conn()).await?)
+    let count = "SELECT count(*) FILTER (WHERE network = $2), count(*) FROM app.sso_flows WHERE tenant_id = $1";
+    Ok(sqlx::query_as(count).bind(tenant).bind(network).fetch_one(tx.conn()).await?)
 }
 
 /// Counts a failure: how many there are in the window now.
@@ -382,5 +390,16 @@ pub(super) async fn is_owner(tx: &mut TenantTx, person: PersonId) -> Result<bool
     .bind(tenant)
     .bind(person.as_uuid())
     .fetch_one(tx.conn())
+    .await?)
+}
+
+/// The company's owners.
+pub(super) async fn owners(tx: &mut TenantTx) -> Result<Vec<Uuid>, DbError> {
+    let tenant = tx.tenant().as_uuid();
+    Ok(sqlx::query_scalar(
+        "SELECT DISTINCT person_id FROM app.assignments WHERE tenant_id = $1 AND built_in = 'owner' LIMIT 1000",
+    )
+    .bind(tenant)
+    .fetch_all(tx.conn())
     .await?)
 }

@@ -13,9 +13,11 @@ use serde_json::{Value, json};
 
 use self::issuer::Issuer;
 use crate::app::App;
+use crate::auth::policy::BuiltIn;
 use crate::clock::Clock;
+use crate::db::TenantTx;
 use crate::db::testing::TestDb;
-use crate::domain::tenants;
+use crate::domain::{identity, tenants};
 use crate::outbound::Outbound;
 use crate::web::testing::{Browser, Page};
 
@@ -87,6 +89,27 @@ impl Rig {
         let url = onward.text.split("0;url=").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
         let linked = browser.get(&self.issuer.visit(&url)).await;
         assert_eq!((linked.status, linked.location()), (StatusCode::SEE_OTHER, "/me/sso"), "{}", linked.text);
+    }
+
+    /// Another owner, who has an authenticator app.
+    async fn second_owner_with_a_factor(&self) {
+        let person = identity::service::ensure_person(&self.app, "partner@bakers.example", PASSWORD).await.unwrap();
+        let mut tx = TenantTx::begin(&self.app.db, self.tenant).await.unwrap();
+        identity::service::add_with_role(&mut tx, person, BuiltIn::Owner, self.app.clock.now()).await.unwrap();
+        tx.save().await.unwrap();
+        self.app_of("partner@bakers.example").await;
+    }
+
+    /// As if somebody had set up an authenticator app.
+    async fn app_of(&self, email: &str) {
+        sqlx::query(
+            "INSERT INTO platform.totp (person_id, sealed, created_at, confirmed_at)
+             SELECT person_id, decode(repeat('00', 60), 'hex'), now(), now() FROM platform.people WHERE email_key = $1",
+        )
+        .bind(email)
+        .execute(&mut self.test.superuser().await)
+        .await
+        .unwrap();
     }
 
     /// Everything that a sign-in may change, to be compared.

@@ -2,7 +2,6 @@
 //! node's door to terminals. Holds keys and signs; who may have a certificate is decided elsewhere.
 //! Knows no database: a shop's CA comes and goes as sealed bytes.
 
-mod files;
 mod issue;
 mod seal;
 mod tls;
@@ -19,18 +18,17 @@ pub use issue::{DeviceCsr, IssuedNode, TerminalCsr};
 pub use seal::SealedShopCa;
 pub use tls::{DoorTls, HqCertificate};
 
+use crate::secret_file::{self, SecretFileError};
+
+/// Name of the file in the CA's folder: key and certificate in one, so that there is never one without the other.
+const DEVICE_CA: &str = "device-ca.pem";
+
 /// What can go wrong with keys and certificates.
 #[derive(Debug, thiserror::Error)]
 pub enum AuthorityError {
-    /// The folder or file of the device CA cannot be read or written.
-    #[error("{}: {source}", path.display())]
-    File {
-        /// Which.
-        path: PathBuf,
-        /// What the system said.
-        #[source]
-        source: std::io::Error,
-    },
+    /// The folder or file of the device CA cannot be read or written, or others may read the key.
+    #[error(transparent)]
+    File(#[from] SecretFileError),
     /// The file of the device CA does not hold what it must.
     #[error("{} does not hold a device CA ({reason}): restore it from the backup. Without it no node of this head \
              office can connect, and a new one would mean to enrol every node again", path.display())]
@@ -39,13 +37,6 @@ pub enum AuthorityError {
         path: PathBuf,
         /// What is missing or does not fit.
         reason: String,
-    },
-    /// Others may read the key.
-    #[error("{} can be read by others than its owner: chmod 600 it, and consider whether the key is still secret",
-            path.display())]
-    Exposed {
-        /// Which.
-        path: PathBuf,
     },
     /// A certificate request is not what it should be; the sender can do something about it.
     #[error("{0}")]
@@ -84,12 +75,12 @@ impl Authority {
     /// # Errors
     /// Files that cannot be used; never replaces one that exists.
     pub fn open(folder: &Path, now: Timestamp) -> Result<Self, AuthorityError> {
-        let path = folder.join(files::DEVICE_CA);
-        let text = match files::read(&path)? {
+        let path = folder.join(DEVICE_CA);
+        let text = match secret_file::read(&path)? {
             Some(text) => text,
             None => {
                 let (key, certificate) = issue::new_device_ca(now)?;
-                files::create(folder, &path, &format!("{}{certificate}", key.serialize_pem()))?
+                secret_file::create(folder, DEVICE_CA, &format!("{}{certificate}", key.serialize_pem()))?
             }
         };
         Self::from_pem(&text, &path)

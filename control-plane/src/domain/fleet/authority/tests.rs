@@ -67,7 +67,7 @@ fn the_ca_is_made_once_and_kept_to_its_owner() {
     assert_eq!(std::fs::metadata(&place).unwrap().permissions().mode() & 0o777, 0o700);
     assert_eq!(std::fs::read_dir(&place).unwrap().count(), 1, "no draft is left");
     std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
-    assert!(matches!(Authority::open(&place, NOW), Err(AuthorityError::Exposed { .. })));
+    assert!(matches!(Authority::open(&place, NOW), Err(AuthorityError::File(SecretFileError::Exposed { .. }))));
 }
 
 #[test]

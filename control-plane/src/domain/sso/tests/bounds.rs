@@ -5,8 +5,6 @@ use axum::http::Method;
 
 use super::issuer::Lie;
 use super::*;
-use crate::db::TenantTx;
-use crate::domain::identity;
 use crate::http::testing::{ask, call};
 use crate::jobs;
 
@@ -63,14 +61,7 @@ async fn the_first_password_by_mail_ends_what_a_provider_made_of_somebody_before
     assert_eq!(rig.visit(&mut thief, &provider).await.location(), "/shops");
     assert!(sets_up(&mut thief).await.starts_with("/me/confirm"), "nobody has proved to be this person");
     // As if it had been added in days when that was not asked.
-    sqlx::query(
-        "INSERT INTO platform.totp (person_id, sealed, created_at, confirmed_at)
-         SELECT person_id, decode(repeat('00', 60), 'hex'), now(), now() FROM platform.people
-         WHERE email_key = 'alice@bakers.example'",
-    )
-    .execute(&mut rig.test.superuser().await)
-    .await
-    .unwrap();
+    rig.app_of("alice@bakers.example").await;
     assert_eq!((count(&rig, "platform.totp").await, count(&rig, "app.sso_identities").await), (1, 1));
 
     let router = crate::http::docs::router(rig.app.clone());
@@ -183,14 +174,65 @@ async fn a_company_that_is_suspended_or_closed_takes_nobody_in() {
 }
 
 #[tokio::test]
-async fn another_site_sends_nobody_away_to_a_provider() {
+async fn a_link_of_another_site_or_of_a_mail_sends_nobody_away_to_a_provider() {
     let rig = Rig::new().await;
     let provider = rig.provider(&[]).await;
     let router = crate::http::docs::router(rig.app.clone());
-    for (site, away) in [("cross-site", false), ("none", true), ("same-origin", true)] {
+    for (site, away) in [("cross-site", false), ("same-site", false), ("none", false), ("same-origin", true)] {
         let headers = [("sec-fetch-site", site), ("accept", "text/html")];
         let answer = ask(&router, Method::GET, &rig.start(&provider), &headers, Body::empty()).await;
         assert_eq!(answer.headers.contains_key("location"), away, "{site}: {answer:?}");
         assert_eq!(answer.status, if away { StatusCode::SEE_OTHER } else { StatusCode::OK }, "{site}");
     }
+}
+
+#[tokio::test]
+async fn a_provider_s_second_factor_and_a_stolen_password_change_no_factor_of_the_person() {
+    let rig = Rig::new().await;
+    let provider = rig.provider(&[]).await;
+    rig.link(&provider).await;
+    rig.app_of(&rig.owner).await;
+    let claims = json!({ "amr": ["pwd", "mfa"], "auth_time": NOW.0 / 1_000 });
+    rig.issuer.lies(Lie { claims, ..Lie::default() });
+    let mut browser = Browser::new(&rig.app);
+    assert_eq!(rig.visit(&mut browser, &provider).await.location(), "/shops");
+    let csrf = browser.get("/me/security").await.hidden("csrf");
+    let fields = [("csrf", csrf.as_str()), ("password", PASSWORD), ("next", "")];
+    assert_eq!(browser.post("/me/confirm", &fields).await.status, 303, "the password is right");
+    assert!(sets_up(&mut browser).await.starts_with("/me/confirm"), "the person's own app is asked for");
+    // With it shown in this session, the way is open.
+    sqlx::query("UPDATE app.sessions SET own_factor_at = now() WHERE method = 'sso'")
+        .execute(&mut rig.test.superuser().await)
+        .await
+        .unwrap();
+    assert!(sets_up(&mut browser).await.starts_with("/me/security"));
+}
+
+#[tokio::test]
+async fn one_network_does_not_take_all_places_of_those_who_are_away_at_the_provider() {
+    let rig = Rig::new().await;
+    let provider = rig.provider(&[]).await;
+    let mut browser = Browser::new(&rig.app);
+    assert_eq!(browser.get(&rig.start(&provider)).await.status, StatusCode::SEE_OTHER);
+    let mut admin = rig.test.superuser().await;
+    sqlx::query(
+        "INSERT INTO app.sso_flows (tenant_id, state_hash, browser_hash, provider_id, purpose, next, began_at, expires_at,
+           network)
+         SELECT tenant_id, sha256(n::text::bytea), browser_hash, provider_id, purpose, next, began_at, expires_at, network
+         FROM app.sso_flows, generate_series(2, 300) n",
+    )
+    .execute(&mut admin)
+    .await
+    .unwrap();
+    assert_eq!(browser.get(&rig.start(&provider)).await.status, StatusCode::TOO_MANY_REQUESTS);
+    // The same crowd somewhere else is in nobody's way.
+    sqlx::query("UPDATE app.sso_flows SET network = 'elsewhere'").execute(&mut admin).await.unwrap();
+    assert_eq!(browser.get(&rig.start(&provider)).await.status, StatusCode::SEE_OTHER);
+    // And whoever comes back with nonsense for ever fills no record.
+    let refused = "app.audit WHERE action = 'sso.refused'";
+    let before = count(&rig, refused).await;
+    for _ in 0..5 {
+        browser.get("/sign-in/sso/callback?state=nonsense&code=x").await;
+    }
+    assert_eq!(count(&rig, refused).await, before);
 }

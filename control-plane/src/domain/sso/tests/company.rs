@@ -135,6 +135,10 @@ async fn a_provider_that_is_the_only_way_in_is_asked_for_and_never_gone_around()
         ("enabled", "1"),
         ("enforced", "1"),
     ];
+    // Nobody locks the company out for the day the provider fails: an owner needs another way in first.
+    let refused = browser.post(&format!("/settings/sso/{provider}"), &fields).await;
+    assert!(refused.status == 422 && refused.text.contains("an owner needs a second factor"), "{}", refused.text);
+    rig.second_owner_with_a_factor().await;
     let saved = browser.post(&format!("/settings/sso/{provider}"), &fields).await;
     assert_eq!(saved.status, 303, "{}", saved.text);
     assert!(browser.get("/settings/sso").await.text.contains("Passwords are off"));
