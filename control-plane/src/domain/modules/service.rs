@@ -1,11 +1,14 @@
-//! Asking what there is and what a company has.
+//! Asking what there is and what a company has, and switching it.
 
 use std::collections::BTreeMap;
 
+use protocol::id::PersonId;
+use protocol::timestamp::Timestamp;
+
 use super::store;
-use super::types::{FeatureView, ModuleView, PermissionView, Switch, Switches};
-use crate::auth::policy::{Module, PLATFORM_TENANT, Permission};
-use crate::db::{DbError, TenantTx};
+use super::types::{FeatureView, ModuleView, NewFeature, Part, PermissionView, Switch, Switches};
+use crate::auth::policy::{self, Module, PLATFORM_TENANT, Permission};
+use crate::db::{DbError, SystemTx, TenantTx};
 
 /// The registry, without what belongs to the platform unless its own tenant asks.
 ///
@@ -71,4 +74,44 @@ pub async fn switches(tx: &mut TenantTx) -> Result<Switches, DbError> {
     let features = registry.iter().flat_map(|module| module.features.iter().map(|view| feature(module.name, view)));
     let features = features.collect();
     Ok(Switches { modules: on, features })
+}
+
+/// Switches a part for the transaction's tenant, or takes the switch away; acts with the commit. `by` is on record.
+///
+/// # Errors
+/// Whatever the statements met.
+pub async fn switch(
+    tx: &mut TenantTx,
+    part: Part<'_>,
+    enabled: Option<bool>,
+    by: PersonId,
+    now: Timestamp,
+) -> Result<(), DbError> {
+    store::switch(tx, part, enabled, (by.as_uuid(), now)).await?;
+    policy::bump(tx).await
+}
+
+/// Changes a module for everybody, with the commit. False when there is none.
+///
+/// # Errors
+/// Whatever the statements met.
+pub async fn set_module(
+    tx: &mut SystemTx,
+    module: Module,
+    available: bool,
+    by_default: bool,
+    now: Timestamp,
+) -> Result<bool, DbError> {
+    let known = store::set_module(tx, module.name(), (available, by_default), now).await?;
+    store::bump_registry(tx).await?;
+    Ok(known)
+}
+
+/// Makes or changes a feature for everybody, with the commit.
+///
+/// # Errors
+/// Whatever the statements met.
+pub async fn set_feature(tx: &mut SystemTx, new: &NewFeature<'_>, now: Timestamp) -> Result<(), DbError> {
+    store::set_feature(tx, new, now).await?;
+    store::bump_registry(tx).await
 }

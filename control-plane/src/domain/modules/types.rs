@@ -70,3 +70,25 @@ pub struct Switches {
     /// Features.
     pub features: Vec<Switch>,
 }
+
+/// What is switched for a company.
+#[derive(Clone, Copy, Debug)]
+pub enum Part<'a> {
+    /// A module, by its name.
+    Module(&'a str),
+    /// A feature, by its name.
+    Feature(&'a str),
+}
+
+/// A feature as it is made or changed for everybody.
+#[derive(Clone, Copy, Debug)]
+pub struct NewFeature<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// The module that it is a part of.
+    pub module: &'a str,
+    /// What it is.
+    pub description: &'a str,
+    /// Whether a company has it unless it was switched for that company.
+    pub by_default: bool,
+}

@@ -9,9 +9,10 @@ use super::types::{SetFeature, SetModule, TenantDetail, TenantSeen};
 use super::{store, visits};
 use crate::app::App;
 use crate::auth::guard::Caller;
-use crate::auth::policy::{self, BuiltIn, Module, PLATFORM_TENANT};
+use crate::auth::policy::{BuiltIn, Module, PLATFORM_TENANT};
 use crate::db::{DbError, SystemReason, SystemTx, TenantTx};
 use crate::domain::audit::{self, Actor, Entry};
+use crate::domain::modules::types::{NewFeature, Part};
 use crate::domain::tenants::registrations::types::Registration;
 use crate::domain::tenants::types::{Account, Census, State};
 use crate::domain::tenants::{life, registrations, service as tenants};
@@ -75,8 +76,7 @@ pub async fn act(app: &App, by: &Caller, platform: &mut TenantTx, tenant: Tenant
         Act::Keep => life::keep_open(&mut tx, now).await?,
         Act::Module(name, enabled) => {
             let module = switchable(&name)?;
-            store::switch_module(&mut tx, module.name(), enabled, by.person.as_uuid(), now).await?;
-            policy::bump(&mut tx).await?;
+            modules::service::switch(&mut tx, Part::Module(module.name()), enabled, by.person, now).await?;
             Entry::new("modules.switched", "module", module.name())
                 .diff(json!({ "module": module.name(), "enabled": enabled }))
         }
@@ -86,8 +86,7 @@ pub async fn act(app: &App, by: &Caller, platform: &mut TenantTx, tenant: Tenant
             if !known {
                 return Err(ApiError::field("feature", "there is no such feature; see the registry"));
             }
-            store::switch_feature(&mut tx, &name, enabled, by.person.as_uuid(), now).await?;
-            policy::bump(&mut tx).await?;
+            modules::service::switch(&mut tx, Part::Feature(&name), enabled, by.person, now).await?;
             Entry::new("features.switched", "feature", &name).diff(json!({ "feature": name, "enabled": enabled }))
         }
     };
@@ -191,10 +190,9 @@ pub async fn set_module(app: &App, by: &Caller, platform: &mut TenantTx, new: &S
         .diff(json!({ "available": new.available, "by_default": new.by_default }));
     audit::service::record(platform, by, &entry, now).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::Operators).await?;
-    if !store::set_module(&mut tx, module.name(), (new.available, new.by_default), now).await? {
+    if !modules::service::set_module(&mut tx, module, new.available, new.by_default, now).await? {
         return Err(ApiError::field("module", "there is no such module; see the registry"));
     }
-    store::bump_registry(&mut tx).await?;
     Ok(tx.save().await?)
 }
 
@@ -219,8 +217,9 @@ pub async fn set_feature(app: &App, by: &Caller, platform: &mut TenantTx, new: &
         .diff(json!({ "module": new.module, "by_default": new.by_default }));
     audit::service::record(platform, by, &entry, now).await?;
     let mut tx = SystemTx::begin(&app.db, SystemReason::Operators).await?;
-    store::set_feature(&mut tx, new, now).await?;
-    store::bump_registry(&mut tx).await?;
+    let SetFeature { feature, module, description, by_default } = new;
+    let feature = NewFeature { name: feature, module, description, by_default: *by_default };
+    modules::service::set_feature(&mut tx, &feature, now).await?;
     Ok(tx.save().await?)
 }
 

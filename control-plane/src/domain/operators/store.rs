@@ -6,7 +6,7 @@ use uuid::Uuid;
 
 use super::types::{Deed, NewVisit};
 use crate::clock::utc;
-use crate::db::{DbError, SystemTx, TenantTx};
+use crate::db::{DbError, TenantTx};
 
 /// A visit on record.
 #[derive(Clone, Debug, sqlx::FromRow)]
@@ -142,103 +142,6 @@ pub(super) async fn end(tx: &mut TenantTx, id: Uuid, by: Uuid, now: Timestamp) -
     .execute(tx.conn())
     .await?;
     Ok(done.rows_affected() == 1)
-}
-
-/// Switches a module of the transaction's tenant; none takes the switch away.
-pub(super) async fn switch_module(
-    tx: &mut TenantTx,
-    module: &str,
-    enabled: Option<bool>,
-    by: Uuid,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let tenant = tx.tenant().as_uuid();
-    let Some(enabled) = enabled else {
-        let sql = "DELETE FROM app.tenant_modules WHERE tenant_id = $1 AND module = $2";
-        sqlx::query(sql).bind(tenant).bind(module).execute(tx.conn()).await?;
-        return Ok(());
-    };
-    sqlx::query(
-        "INSERT INTO app.tenant_modules (tenant_id, module, enabled, changed_at, changed_by) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (tenant_id, module) DO UPDATE SET enabled = excluded.enabled, changed_at = excluded.changed_at,
-             changed_by = excluded.changed_by",
-    )
-    .bind(tenant)
-    .bind(module)
-    .bind(enabled)
-    .bind(utc(now))
-    .bind(by)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Switches a feature of the transaction's tenant; none takes the switch away.
-pub(super) async fn switch_feature(
-    tx: &mut TenantTx,
-    feature: &str,
-    enabled: Option<bool>,
-    by: Uuid,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    let tenant = tx.tenant().as_uuid();
-    let Some(enabled) = enabled else {
-        let sql = "DELETE FROM app.tenant_features WHERE tenant_id = $1 AND feature = $2";
-        sqlx::query(sql).bind(tenant).bind(feature).execute(tx.conn()).await?;
-        return Ok(());
-    };
-    sqlx::query(
-        "INSERT INTO app.tenant_features (tenant_id, feature, enabled, changed_at, changed_by) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (tenant_id, feature) DO UPDATE SET enabled = excluded.enabled, changed_at = excluded.changed_at,
-             changed_by = excluded.changed_by",
-    )
-    .bind(tenant)
-    .bind(feature)
-    .bind(enabled)
-    .bind(utc(now))
-    .bind(by)
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Changes a module for everybody. False when there is none.
-pub(super) async fn set_module(
-    tx: &mut SystemTx,
-    module: &str,
-    (available, by_default): (bool, bool),
-    now: Timestamp,
-) -> Result<bool, DbError> {
-    let sql = "UPDATE platform.modules SET available = $2, by_default = $3, updated_at = $4 WHERE module = $1";
-    let done = sqlx::query(sql).bind(module).bind(available).bind(by_default).bind(utc(now)).execute(tx.conn()).await?;
-    Ok(done.rows_affected() == 1)
-}
-
-/// Makes or changes a feature for everybody.
-pub(super) async fn set_feature(
-    tx: &mut SystemTx,
-    new: &super::types::SetFeature,
-    now: Timestamp,
-) -> Result<(), DbError> {
-    sqlx::query(
-        "INSERT INTO platform.features (feature, module, description, by_default, updated_at) VALUES ($1, $2, $3, $4, $5)
-         ON CONFLICT (feature) DO UPDATE SET module = excluded.module, description = excluded.description,
-             by_default = excluded.by_default, updated_at = excluded.updated_at",
-    )
-    .bind(&new.feature)
-    .bind(&new.module)
-    .bind(&new.description)
-    .bind(new.by_default)
-    .bind(utc(now))
-    .execute(tx.conn())
-    .await?;
-    Ok(())
-}
-
-/// Says that the registry changed: from the commit on every tenant's policies are compiled anew.
-pub(super) async fn bump_registry(tx: &mut SystemTx) -> Result<(), DbError> {
-    sqlx::query("UPDATE platform.registry_version SET version = version + 1").execute(tx.conn()).await?;
-    Ok(())
 }
 
 /// What the platform's own record says about a company, newest first. The transaction is the platform's.
