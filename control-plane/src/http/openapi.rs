@@ -86,6 +86,7 @@ fn finish(path: &str, operation: &mut Value, edited: bool) {
     describe_headers(operation);
     let body = operation.get("requestBody").is_some();
     let asked = parameters(operation).any(|one| one["in"] != "path");
+    let queried = parameters(operation).any(|one| one["in"] == "query");
     let keyed = has_header(operation, "Idempotency-Key");
     let seen = has_header(operation, "If-Match");
     let apply: [(u16, bool); 13] = [
@@ -98,7 +99,7 @@ fn finish(path: &str, operation: &mut Value, edited: bool) {
         (412, seen),
         (413, body),
         (415, body),
-        (422, body),
+        (422, body || queried),
         (428, seen),
         (429, true),
         (500, true),

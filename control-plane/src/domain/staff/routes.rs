@@ -111,6 +111,7 @@ async fn update(
 #[utoipa::path(put, path = "/v1/staff/{id}/pin", tag = "staff", operation_id = "set_staff_pin",
     params(("id" = Uuid, Path)), request_body = NewPin,
     responses((status = 200, body = Data<Member>), (status = 401, body = ErrorBody), (status = 404, body = ErrorBody),
+    (status = 409, body = ErrorBody),
     (status = 422, body = ErrorBody)))]
 async fn set_pin(
     State(app): State<App>,
@@ -159,7 +160,8 @@ async fn rules(
     params(("id" = Uuid, Path), ("If-Match" = String, Header, description = "the ETag that you read, or *"),
     ("Idempotency-Key" = Option<String>, Header, description = "repeats answer the same, once done")),
     request_body = ShopRules, responses((status = 200, body = Data<RulesOfShop>), (status = 401, body = ErrorBody),
-    (status = 404, body = ErrorBody), (status = 422, body = ErrorBody)))]
+    (status = 404, body = ErrorBody),
+    (status = 409, body = ErrorBody), (status = 422, body = ErrorBody)))]
 async fn set_rules(
     State(app): State<App>,
     can: Can<right::StaffWrite>,
