@@ -68,8 +68,11 @@ async fn refusals_have_the_shape_of_head_office_and_say_nothing_of_tenants() {
     let other = Device::new().request(code);
     let (status, answer) = post(&hq.app, &serde_json::to_value(other).unwrap(), "127.0.0.1", false, false).await;
     assert_eq!((status, &answer["error"]["code"]), (StatusCode::CONFLICT, &json!("CONFLICT")));
-    for _ in 0..100 {
-        let (status, _) = post(&hq.app, &changed("csr", json!("x")), "192.0.2.77", true, false).await;
+    // An address that has knocked until it was told to wait. On a slow machine it may be forgiven before its request comes.
+    let pushy = "192.0.2.77";
+    for _ in 0..50 {
+        while hq.app.gates.sign_in(pushy.parse().unwrap()).is_ok() {}
+        let (status, _) = post(&hq.app, &changed("csr", json!("x")), pushy, true, false).await;
         if status == StatusCode::TOO_MANY_REQUESTS {
             return;
         }
