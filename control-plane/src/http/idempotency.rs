@@ -61,13 +61,17 @@ impl Key {
     /// themselves; others use [`Write`].
     ///
     /// # Errors
-    /// 400 for a key that is empty, too long or not printable.
+    /// 400 for a key that is empty, too long, not printable or has a space in it.
     pub fn of(headers: &HeaderMap, method: &str, path: &str, body: &[u8]) -> ApiResult<Option<Self>> {
         let Some(value) = headers.get(HEADER) else { return Ok(None) };
         let key = value.to_str().unwrap_or_default();
-        if key.is_empty() || key.len() > limits::IDEMPOTENCY_KEY_BYTES {
+        let fits =
+            (1..=limits::IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_graphic());
+        if !fits {
             let longest = limits::IDEMPOTENCY_KEY_BYTES;
-            return Err(ApiError::malformed(format!("Idempotency-Key takes 1 to {longest} printable characters")));
+            return Err(ApiError::malformed(format!(
+                "Idempotency-Key takes 1 to {longest} printable characters without spaces"
+            )));
         }
         let mut hasher = blake3::Hasher::new();
         for part in [method.as_bytes(), path.as_bytes(), body] {

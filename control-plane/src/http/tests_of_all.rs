@@ -156,6 +156,7 @@ async fn no_bad_input_of_any_route_is_our_fault_or_tells_of_the_inside() {
             ("xml", vec![("authorization", bearer.as_str()), ("content-type", "text/xml"), ("if-match", "*")]),
             ("an odd tag", vec![("authorization", bearer.as_str()), json_type, ("if-match", "7")]),
             ("an odd key", vec![("authorization", bearer.as_str()), json_type, ("idempotency-key", "")]),
+            ("a key of two words", vec![("authorization", bearer.as_str()), json_type, ("idempotency-key", "a b")]),
         ] {
             let answer = ask(&router, method.clone(), &address(&path, "x"), &headers, Body::from("{}")).await;
             sound(&answer, &format!("{method} {path} with {what}"));

@@ -155,7 +155,7 @@ async fn ask(base: &str, token: Option<&str>, method: &str, path: &str) -> Answe
     if method != "GET" {
         request = request
             .header("content-type", "application/json")
-            .header("idempotency-key", format!("{method} {path}"))
+            .header("idempotency-key", format!("{method}:{path}"))
             .body(body_for(path));
     }
     let answer = request.send().await.unwrap();
