@@ -230,11 +230,14 @@ async fn one_network_does_not_take_all_places_of_those_who_are_away_at_the_provi
     // The same crowd somewhere else is in nobody's way.
     sqlx::query("UPDATE app.sso_flows SET network = 'elsewhere'").execute(&mut admin).await.unwrap();
     assert_eq!(browser.get(&rig.start(&provider)).await.status, StatusCode::SEE_OTHER);
-    // And whoever comes back with nonsense for ever fills no record.
+    // And whoever comes back for ever with what began in another browser fills no record.
+    let away = browser.get(&rig.start(&provider)).await;
+    let state = away.location().split("state=").nth(1).unwrap().split('&').next().unwrap().to_owned();
     let refused = "app.audit WHERE action = 'sso.refused'";
     let before = count(&rig, refused).await;
     for _ in 0..5 {
-        browser.get("/sign-in/sso/callback?state=nonsense&code=x").await;
+        let back = format!("/sign-in/sso/callback?state={state}&code=x");
+        assert_eq!(Browser::new(&rig.app).get(&back).await.status, StatusCode::FORBIDDEN);
     }
     assert_eq!(count(&rig, refused).await, before);
 }
